@@ -1,0 +1,39 @@
+/* base/buf.h - bounded bytes in, growing bytes out.
+ *
+ * buf_in reads from a borrowed span and refuses to run past its end: the first failing read sets `failed` and every
+ * later one yields zeros, so a parser checks once. buf_out grows on the heap (control side only; the DNS workers use
+ * fixed buffers, see dns/answer). Network byte order for the uN helpers. Any thread, no sharing. */
+#pragma once
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf_in {
+    const uint8_t *at, *end;
+    bool failed;
+};
+void buf_in_init(struct buf_in *in, const void *bytes, size_t len);
+size_t buf_in_left(const struct buf_in *in);
+uint8_t buf_u8(struct buf_in *in);
+uint16_t buf_u16(struct buf_in *in);
+uint32_t buf_u32(struct buf_in *in);
+/* Borrowed pointer to len bytes, or NULL (and failed) when fewer are left. */
+const uint8_t *buf_bytes(struct buf_in *in, size_t len);
+
+struct buf_out {
+    char *data; /* owned; NUL-terminated whenever not NULL */
+    size_t len, cap;
+};
+void buf_out_init(struct buf_out *out);
+void buf_out_fini(struct buf_out *out);
+/* The bytes move to the caller, who frees them; out is empty again. Never NULL. */
+char *buf_out_take(struct buf_out *out, size_t *len);
+void buf_put(struct buf_out *out, const void *bytes, size_t len);
+void buf_puts(struct buf_out *out, const char *text);
+void buf_putc(struct buf_out *out, char c);
+void buf_printf(struct buf_out *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buf_vprintf(struct buf_out *out, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+/* Text as a JSON string with quotes and escapes. */
+void buf_put_json(struct buf_out *out, const char *text);
