@@ -1,8 +1,9 @@
 /* base/buf.h - bounded bytes in, growing bytes out.
  *
- * buf_in reads from a borrowed span and refuses to run past its end: the first failing read sets `failed` and every
- * later one yields zeros, so a parser checks once. buf_out grows on the heap (control side only; the DNS workers use
- * fixed buffers, see dns/answer). Network byte order for the uN helpers. Any thread, no sharing. */
+ * buf_in reads from a borrowed span and refuses to run past its end: the first failing read sets
+ * `failed` and every later one yields zeros, so a parser checks once. buf_out grows on the heap
+ * (control side only; the DNS workers use fixed buffers, see dns/answer). Network byte order for
+ * the uN helpers. Any thread, no sharing. */
 #pragma once
 
 #include <stdarg.h>
@@ -34,6 +35,7 @@ void buf_put(struct buf_out *out, const void *bytes, size_t len);
 void buf_puts(struct buf_out *out, const char *text);
 void buf_putc(struct buf_out *out, char c);
 void buf_printf(struct buf_out *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void buf_vprintf(struct buf_out *out, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
-/* Text as a JSON string with quotes and escapes. */
+void buf_vprintf(struct buf_out *out, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+/* Text as a JSON string with quotes and escapes; bytes that are not UTF-8 become U+FFFD. */
 void buf_put_json(struct buf_out *out, const char *text);

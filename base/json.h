@@ -1,8 +1,8 @@
 /* base/json.h - cJSON with its traps closed (libraries.md section 3).
  *
- * Parsing refuses what cJSON lets through: invalid UTF-8, raw control characters, \u0000, numbers that JSON does not
- * allow, duplicate keys (reported with their path), depth over 64, trailing junk. Lookup is case-sensitive. One thread
- * per tree. */
+ * Parsing refuses what cJSON lets through: invalid UTF-8, raw control characters, \u0000, numbers
+ * that JSON does not allow, duplicate keys (reported with their path), depth over 64, trailing
+ * junk. Lookup is case-sensitive. One thread per tree. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,28 +13,36 @@
 
 #include "base/err.h"
 
-/* Owned tree, or NULL with e set (ERR_MALFORMED, "byte 17: ..."). */
+#define JSON_DEPTH_MAX 64
+
+/* Owned tree, or NULL with e set (ERR_MALFORMED, "byte 17: ...", bytes counted from 1, or "spec.a:
+ * duplicate key"). */
 cJSON *json_parse(const char *text, size_t len, struct err *e);
-/* Compact text, owned, *len (may be NULL) without the NUL. */
+/* Compact text, owned, *len (may be NULL) without the NUL. Whole numbers up to 2^53 print exactly,
+ * others so that they read back as the same double. */
 char *json_print(const cJSON *tree, size_t *len);
 
-/* Borrowed, NULL when absent or obj is not an object. Path form: json_at(obj, "spec", "template", NULL). */
+/* Borrowed, NULL when absent or obj is not an object. Path form: json_at(obj, "spec", "template",
+ * NULL). */
 cJSON *json_get(const cJSON *obj, const char *name);
 cJSON *json_at(const cJSON *obj, ...) __attribute__((sentinel));
 /* Text of a string member, or fallback (which may be NULL). Borrowed. */
 const char *json_str(const cJSON *obj, const char *name, const char *fallback);
 bool json_bool(const cJSON *obj, const char *name, bool fallback);
-/* Integer member: true and *out when present, a whole number and within [min, max]; false otherwise. */
+/* Integer member: true and *out when present, a whole number and within [min, max]; false
+ * otherwise. */
 bool json_int(const cJSON *obj, const char *name, int64_t min, int64_t max, int64_t *out);
 bool json_is_int(const cJSON *item, int64_t *out);
 
-/* Set or replace a member; value moves into the tree. */
+/* Set or replace (in its place) a member; value moves into the tree. Whole numbers beyond 2^53
+ * belong into strings. */
 void json_set(cJSON *obj, const char *name, cJSON *value);
 void json_set_str(cJSON *obj, const char *name, const char *value);
 void json_set_int(cJSON *obj, const char *name, int64_t value);
 void json_set_bool(cJSON *obj, const char *name, bool value);
 void json_del(cJSON *obj, const char *name);
-/* The object member, created empty when absent or null. Borrowed. */
+/* The object or array member, created empty when absent or of another type (validate first).
+ * Borrowed, never NULL. */
 cJSON *json_obj(cJSON *obj, const char *name);
 cJSON *json_arr(cJSON *obj, const char *name);
 /* Deep comparison; object members in any order, array elements in order, numbers by value. */
