@@ -12,7 +12,8 @@ struct naming_address {
     uint8_t len; /* 4 or 16 */
     uint8_t bytes[16];
 };
-/* Text (RFC 5952 or any valid spelling, no zone id) to binary; false when it is no address (K-READY 5: compare normalised). */
+/* Text (RFC 5952 or any valid spelling, no zone id) to binary; false when it is no address (K-READY 5: compare normalised).
+ * An IPv4-mapped IPv6 address (::ffff:a.b.c.d) becomes the four octets. */
 bool naming_address_parse(const char *text, struct naming_address *out);
 const char *naming_address_format(const struct naming_address *a, char out[48]);
 bool naming_address_equal(const struct naming_address *a, const struct naming_address *b);

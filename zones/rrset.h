@@ -24,9 +24,12 @@ uint16_t rrset_type(const struct rrset *set);
 uint32_t rrset_ttl(const struct rrset *set);
 size_t rrset_count(const struct rrset *set);
 
-/* Target node of record i of an SRV, PTR, NS or CNAME set, or NULL when the target is in no local zone (CNAME). owner is the
- * node the set was found at (for "self" targets). Borrowed, valid as long as the version that set came from. */
+/* Target node of record i of an SRV, PTR or NS set; NULL for every other type. owner is the node the set was found at (for
+ * "self" targets). Borrowed, valid as long as the version that set came from. */
 const struct zone_node *rrset_target(const struct rrset *set, size_t i, const struct zone_node *owner);
+/* Target of a CNAME set: wire form, lower case, borrowed from the set; NULL for every other type. Whether the target exists
+ * is zone_find's to say in the same version. */
+const uint8_t *rrset_cname(const struct rrset *set);
 
 /* Writes records, starting with index start and wrapping around, as many whole ones as fit into room. owner_offset is
  * the message offset of the owner's name (written as a compression pointer c0xx; must be < 0x4000). Names in RDATA are

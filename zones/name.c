@@ -1,0 +1,247 @@
+#include "zones/name.h"
+
+#include <string.h>
+
+/* Lower-cases the bytes 'A'..'Z' among eight, leaving every other byte as it is (R-018: no or-ing
+ * of 0x20). */
+static uint64_t fold_word(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t low = word & (0x7f * ones);
+    uint64_t above_z = low + ((0x7f - 'Z') * ones);
+    uint64_t from_a = low + ((0x80 - 'A') * ones);
+    uint64_t is_upper = (from_a ^ above_z) & ~word & (0x80 * ones);
+    return word | (is_upper >> 2);
+}
+
+static uint8_t fold_byte(uint8_t byte)
+{
+    return byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte | 0x20) : byte;
+}
+
+size_t name_wire_len(const uint8_t *wire, size_t room)
+{
+    size_t limit = room < NAME_MAX_WIRE ? room : NAME_MAX_WIRE;
+    size_t at = 0;
+    while (at < limit) {
+        uint8_t len = wire[at++];
+        if (len == 0)
+            return at;
+        if (len > NAME_MAX_LABEL)
+            return 0;
+        at += len;
+    }
+    return 0;
+}
+
+void name_fold(uint8_t *dst, const uint8_t *src, size_t len)
+{
+    size_t at = 0;
+    for (; at + sizeof(uint64_t) <= len; at += sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, src + at, sizeof word);
+        word = fold_word(word);
+        memcpy(dst + at, &word, sizeof word);
+    }
+    for (; at < len; at++)
+        dst[at] = fold_byte(src[at]);
+}
+
+/* Appends one label and its end mark; bytes 0 and 1 are escaped. */
+static size_t key_add_label(uint8_t *out, const uint8_t *label, size_t len)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < len; i++) {
+        uint8_t byte = fold_byte(label[i]);
+        if (__builtin_expect(byte <= 1, 0)) {
+            out[at++] = 1;
+            byte = (uint8_t)(byte + 1);
+        }
+        out[at++] = byte;
+    }
+    out[at++] = 0;
+    return at;
+}
+
+size_t name_key(const uint8_t *wire, uint8_t out[NAME_MAX_KEY])
+{
+    uint8_t start[NAME_MAX_WIRE / 2 + 1];
+    size_t labels = 0;
+    for (size_t at = 0; wire[at] != 0; at += 1u + wire[at])
+        start[labels++] = (uint8_t)at;
+    size_t len = 0;
+    while (labels > 0) {
+        const uint8_t *label = wire + start[--labels];
+        len += key_add_label(out + len, label + 1, label[0]);
+    }
+    return len;
+}
+
+bool name_equal(const uint8_t *a, const uint8_t *b)
+{
+    for (;;) {
+        uint8_t len = *a++;
+        if (len != *b++)
+            return false;
+        if (len == 0)
+            return true;
+        for (; len > 0; len--) {
+            if (fold_byte(*a++) != fold_byte(*b++))
+                return false;
+        }
+    }
+}
+
+unsigned name_labels(const uint8_t *wire)
+{
+    unsigned labels = 0;
+    for (; *wire != 0; wire += 1 + *wire)
+        labels++;
+    return labels;
+}
+
+bool name_is_under(const uint8_t *name, const uint8_t *parent)
+{
+    unsigned have = name_labels(name);
+    unsigned want = name_labels(parent);
+    if (have < want)
+        return false;
+    for (; have > want; have--)
+        name += 1 + *name;
+    return name_equal(name, parent);
+}
+
+/* One character of master-file text at *text: its octet, with \. \\ \X and \DDD resolved. Negative
+ * when it is malformed. */
+static int text_octet(const char **text, bool *is_escaped)
+{
+    const unsigned char *at = (const unsigned char *)*text;
+    *is_escaped = *at == '\\';
+    if (!*is_escaped) {
+        *text += 1;
+        return *at;
+    }
+    at++;
+    if (*at == 0)
+        return -1;
+    if (*at < '0' || *at > '9') {
+        *text += 2;
+        return *at;
+    }
+    int octet = 0;
+    for (int i = 0; i < 3; i++) {
+        if (at[i] < '0' || at[i] > '9')
+            return -1;
+        octet = octet * 10 + (at[i] - '0');
+    }
+    *text += 4;
+    return octet <= 255 ? octet : -1;
+}
+
+int name_parse(const char *text, uint8_t out[NAME_MAX_WIRE], struct err *e)
+{
+    const char *whole = text;
+    if (*text == 0)
+        return err_set(e, ERR_INVALID, "a domain name is empty");
+    if (strcmp(text, ".") == 0) {
+        out[0] = 0;
+        return 1;
+    }
+    size_t label = 0; /* where the length of the present label goes */
+    size_t at = 1;
+    while (*text != 0) {
+        bool is_escaped;
+        int octet = text_octet(&text, &is_escaped);
+        if (octet < 0)
+            return err_set(
+                e, ERR_INVALID,
+                "\"%.300s\": a backslash is not followed by a character or three digits up to 255",
+                whole);
+        bool is_dot = octet == '.' && !is_escaped;
+        size_t len = at - label - 1;
+        if (is_dot && len == 0)
+            return err_set(e, ERR_INVALID, "\"%.300s\": a label is empty", whole);
+        if (!is_dot && len == NAME_MAX_LABEL)
+            return err_set(e, ERR_INVALID, "\"%.300s\": a label is longer than 63 octets", whole);
+        if (at >= NAME_MAX_WIRE - (is_dot && *text == 0 ? 0u : 1u))
+            return err_set(e, ERR_INVALID, "\"%.300s\": the name is longer than 255 octets", whole);
+        if (is_dot) {
+            out[label] = (uint8_t)len;
+            label = at++;
+        } else {
+            out[at++] = fold_byte((uint8_t)octet);
+        }
+    }
+    if (at - label - 1 > 0) { /* no final dot */
+        out[label] = (uint8_t)(at - label - 1);
+        label = at++;
+    }
+    out[label] = 0;
+    return (int)at;
+}
+
+static char *format_octet(char *out, uint8_t octet)
+{
+    static const char special[] = ".\\\"();@$";
+    if (octet <= ' ' || octet >= 0x7f) {
+        *out++ = '\\';
+        *out++ = (char)('0' + octet / 100);
+        *out++ = (char)('0' + octet / 10 % 10);
+        *out++ = (char)('0' + octet % 10);
+        return out;
+    }
+    if (memchr(special, octet, sizeof special - 1))
+        *out++ = '\\';
+    *out++ = (char)octet;
+    return out;
+}
+
+const char *name_format(const uint8_t *wire, char out[NAME_TEXT_MAX])
+{
+    char *at = out;
+    if (*wire == 0)
+        *at++ = '.';
+    while (*wire != 0) {
+        uint8_t len = *wire++;
+        for (; len > 0; len--)
+            at = format_octet(at, *wire++);
+        *at++ = '.';
+    }
+    *at = 0;
+    return out;
+}
+
+void name_begin(struct name_builder *b)
+{
+    b->len = 0;
+    b->failed = false;
+}
+
+bool name_add(struct name_builder *b, const void *label, size_t len)
+{
+    if (b->failed || len == 0 || len > NAME_MAX_LABEL || b->len + 1 + len + 1 > NAME_MAX_WIRE) {
+        b->failed = true;
+        return false;
+    }
+    b->wire[b->len] = (uint8_t)len;
+    name_fold(b->wire + b->len + 1, label, len);
+    b->len += 1 + len;
+    return true;
+}
+
+bool name_add_text(struct name_builder *b, const char *label)
+{
+    return name_add(b, label, strnlen(label, NAME_MAX_LABEL + 1));
+}
+
+bool name_end(struct name_builder *b, const uint8_t *parent)
+{
+    size_t len = name_wire_len(parent, NAME_MAX_WIRE);
+    if (b->failed || len == 0 || b->len + len > NAME_MAX_WIRE) {
+        b->failed = true;
+        return false;
+    }
+    name_fold(b->wire + b->len, parent, len);
+    b->len += len;
+    return true;
+}
