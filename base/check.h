@@ -1,7 +1,7 @@
 /* base/check.h - what must be true, said at run time.
  *
- * CHECK is for bugs only: it is always compiled in, prints the place and aborts. Expected outcomes are enum results,
- * failures are negative enum err_code values (base/err.h). */
+ * CHECK is for bugs only: it is always compiled in, prints the place and aborts. Expected outcomes
+ * are enum results, failures are negative enum err_code values (base/err.h). */
 #pragma once
 
 #include <stddef.h>
@@ -20,10 +20,12 @@ _Noreturn void check_failed(const char *file, int line, const char *func, const 
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Runs fn(&local) on every way out of the scope, as in `AUTO(object_unref_ptr) struct object *o = NULL;`. */
+/* Runs fn(&local) on every way out of the scope, as in `AUTO(object_unref_ptr) struct object *o =
+ * NULL;`. */
 #define AUTO(fn) __attribute__((cleanup(fn)))
 
-/* Allocation on the control side: never NULL, aborts instead (sizes are bounded at the door). free() releases. */
+/* Allocation on the control side: never NULL, aborts instead (sizes are bounded at the door).
+ * free() releases. */
 void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *ptr, size_t size);

@@ -1,6 +1,8 @@
-/* base/clock.h - time as a value. Everything but dns/ and base/log asks here, so tests and the simulator can fake it.
+/* base/clock.h - time as a value. Everything but dns/ and base/log asks here, so tests and the
+ * simulator can fake it.
  *
- * Both clocks count microseconds. Fake time is process-wide and meant for single-threaded tests: set it before threads. */
+ * Both clocks count microseconds. Fake time is process-wide and meant for single-threaded tests:
+ * set it before threads. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,8 +1,10 @@
-/* base/log.h - one line per event on stderr: `level=info key=value ... msg="..."`, the object's key first.
+/* base/log.h - one line per event on stderr: `level=info key=value ... msg="..."`, the object's key
+ * first.
  *
- * log_error: someone must act. log_warn. log_info: state changes. log_debug. Lines triggered by remote input go through
- * LOG_LIMITED (R-104), which lets one line per call site and second pass and counts the rest. Bytes outside printable
- * ASCII are escaped. Any thread; a line is one write(2). */
+ * log_error: someone must act. log_warn. log_info: state changes. log_debug. Lines triggered by
+ * remote input go through LOG_LIMITED (R-104), which lets one line per call site and second pass
+ * and counts the rest. Bytes outside printable ASCII are escaped. Any thread; a line is one
+ * write(2). */
 #pragma once
 
 #include <stdbool.h>
@@ -26,7 +28,8 @@ struct log_limit {
     _Atomic int64_t next_us;
     _Atomic uint64_t suppressed;
 };
-/* True when a line may be written now; *suppressed gets how many were swallowed since the last one. */
+/* True when a line may be written now; *suppressed gets how many were swallowed since the last one.
+ */
 bool log_limit_pass(struct log_limit *limit, uint64_t *suppressed);
 #define LOG_LIMITED(level, format, ...)                                                            \
     do {                                                                                           \

@@ -1,5 +1,5 @@
-/* base/random.h - chance through one door: the kernel's CSPRNG, or a seeded generator in tests and the simulator.
- * Control thread (workers carry their own generator, dns/worker). */
+/* base/random.h - chance through one door: the kernel's CSPRNG, or a seeded generator in tests and
+ * the simulator. Control thread (workers carry their own generator, dns/worker). */
 #pragma once
 
 #include <stddef.h>
