@@ -73,7 +73,7 @@ struct cow_garbage {
 void cow_garbage_free(struct cow_garbage *garbage); /* frees the branches and the array; {0} is fine */
 
 struct cow *cow_new(const struct cow_type *type);
-/* No reader may be left. Leaves are the caller's: walk and release them before. */
+/* No reader may be left. Open transactions are aborted. Leaves are the caller's: walk and release them before. */
 void cow_free(struct cow *tree);
 
 struct cow_root cow_committed(const struct cow *tree); /* newest committed version */
@@ -85,10 +85,10 @@ bool cow_in_transaction(const struct cow *tree);
 void *cow_set(struct cow *tree, void *leaf);
 /* Removes and returns the leaf with this key, or NULL. */
 void *cow_del(struct cow *tree, const uint8_t *key, size_t len);
-/* Commits the oldest open transaction. The garbage moves to the caller. */
+/* Commits the oldest open transaction. Overwrites *out: the garbage moves to the caller. */
 void cow_commit(struct cow *tree, struct cow_garbage *out);
 /* Aborts every open transaction. */
 void cow_abort(struct cow *tree);
 
-/* Bytes allocated for branches reachable from the committed version or held as garbage (a gauge). */
+/* Bytes of the branches of the committed version and of open transactions, without garbage handed out (a gauge). */
 size_t cow_bytes(const struct cow *tree);
