@@ -1,8 +1,8 @@
 /* base/publish.h - one published pointer, readers without locks, memory freed exactly when nobody can see it.
  *
  * The writer (control thread) publishes immutable versions. Each reader thread owns a slot (its own cache line) in which it
- * announces the version it works on for the length of a batch: store, fence, re-check (libraries.md section 5). Garbage
- * hangs on the version it was retired from; publish_reclaim, on the control thread, runs it when no version up to that one
+ * announces the version it works on for the length of a batch (store, then load the root; publish.c says why that is
+ * enough). Garbage hangs on the version it was retired from; publish_reclaim, on the control thread, runs it when no version up to that one
  * is current, announced or pinned. A pin keeps one version for minutes (a transfer, a paged list).
  *
  *   version:   1 ------ 2 ------ 3 ------ 4 (current)
@@ -31,14 +31,16 @@ void publish_retire(struct publish *p, publish_free_fn *fn, void *ptr);
 uint64_t publish_push(struct publish *p, const void *root);
 uint64_t publish_version(const struct publish *p);
 const void *publish_current(const struct publish *p);
-/* Frees what can be freed now, at most `budget` entries (0: no limit). Returns how many remain. */
+/* Frees what can be freed now, oldest first, at most `budget` entries (0: no limit). Returns how many entries were
+ * retired and have not run yet, for whatever reason. fn may retire more, not reclaim. */
 size_t publish_reclaim(struct publish *p, size_t budget);
-/* True when every slot that is in use works on `version` or newer (K-FRESH, ?waitForDNS=true). */
+/* The oldest version that any slot announces, the current one when none does: a write published as version v is
+ * answered by every reader once this is >= v (K-FRESH, ?waitForDNS=true). Pins do not count. */
 uint64_t publish_oldest_in_use(const struct publish *p);
 
 /* ---- readers ---- */
 
-/* Announces and returns the current root (NULL when none); *version may be NULL. Valid until publish_leave. */
+/* Announces and returns the current root (NULL when none); version may be NULL. Valid until publish_leave; not nested. */
 const void *publish_enter(struct publish *p, unsigned slot, uint64_t *version);
 void publish_leave(struct publish *p, unsigned slot);
 
