@@ -21,12 +21,13 @@ typedef void loop_fn(void *arg);
 
 struct loop *loop_new(void);
 struct loop *loop_new_fake(void);
-void loop_free(struct loop *loop); /* runs no more callbacks; posted ones that never ran are dropped */
+/* Runs no more callbacks: posted ones that never ran are dropped, timers and tasks are unset. */
+void loop_free(struct loop *loop);
 
 /* NULL for a fake loop. Borrowed. */
 struct event_base *loop_base(struct loop *loop);
 
-/* Runs until loop_stop. */
+/* Runs until loop_stop, which lets the present turn come to its end; may be run again afterwards. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop); /* any thread */
 
@@ -58,10 +59,11 @@ struct loop_timer {
     void *arg;
     int64_t due_us; /* -1: not set */
     size_t slot;    /* place in the loop's heap */
+    uint64_t seq;   /* timers due at the same time fire in the order of setting */
 };
 void loop_timer_init(struct loop_timer *timer, struct loop *loop, loop_fn *fn, void *arg);
 void loop_timer_fini(struct loop_timer *timer);
-/* Fires once at mono time due_us (clock_mono_us); setting again moves it. */
+/* Fires once at mono time due_us (clock_mono_us), or in the next turn when that is past; setting again moves it. */
 void loop_timer_set(struct loop_timer *timer, int64_t due_us);
 void loop_timer_cancel(struct loop_timer *timer);
 bool loop_timer_is_set(const struct loop_timer *timer);
