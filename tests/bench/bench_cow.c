@@ -76,6 +76,16 @@ static void hashed_name(struct leaf *leaf, size_t i)
     memcpy(leaf->key, text, KEY_LEN);
 }
 
+static void shuffle(struct leaf *leaves, size_t count)
+{
+    for (size_t i = count - 1; i > 0; i--) {
+        size_t j = chance() % (i + 1);
+        struct leaf swap = leaves[i];
+        leaves[i] = leaves[j];
+        leaves[j] = swap;
+    }
+}
+
 static size_t heap_bytes(void)
 {
     return mallinfo2().uordblks;
@@ -86,7 +96,7 @@ static double lookups(struct cow_root root, const struct leaf *keys, size_t amon
     size_t found = 0;
     double start = now();
     for (size_t i = 0; i < LOOKUPS; i++)
-        found += cow_find(&type, root, keys[chance() % among].key, KEY_LEN) != NULL;
+        found += cow_find(&type, root, keys[i % among].key, KEY_LEN) != NULL;
     double spent = now() - start;
     CHECK(found == LOOKUPS);
     return spent / LOOKUPS * 1e9;
@@ -102,18 +112,13 @@ static void commit(struct cow *tree)
 static void run(const char *shape, void (*name)(struct leaf *, size_t), size_t names)
 {
     struct leaf *leaves = xcalloc(names, sizeof *leaves);
-    /* What a packet holds is not in the cache line of the leaf. */
-    struct leaf *asked = xcalloc(names, sizeof *asked);
     for (size_t i = 0; i < names; i++)
         name(&leaves[i], i);
-    for (size_t i = names - 1; i > 0;
-         i--) { /* leaves lie in memory in another order than their names */
-        size_t j = chance() % (i + 1);
-        struct leaf swap = leaves[i];
-        leaves[i] = leaves[j];
-        leaves[j] = swap;
-    }
-    memcpy(asked, leaves, names * sizeof *asked);
+    shuffle(leaves, names); /* memory order is not name order */
+    /* A packet has just been received: its bytes are read in order, unlike the trie and its leaves.
+     */
+    struct leaf *asked = xmemdup(leaves, names * sizeof *leaves);
+    shuffle(asked, names);
 
     struct cow *tree = cow_new(&type);
     size_t heap = heap_bytes();
