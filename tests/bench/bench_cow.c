@@ -17,7 +17,8 @@
 #include "base/check.h"
 
 #define KEY_LEN 43
-#define LOOKUPS 2000000
+#define LOOKUPS 1000000
+#define ROUNDS  7
 #define UPDATES 200000
 #define BATCH   100000
 #define HOT     1000
@@ -91,15 +92,20 @@ static size_t heap_bytes(void)
     return mallinfo2().uordblks;
 }
 
+/* Nanoseconds per lookup, the best of some rounds: the machine may be shared. */
 static double lookups(struct cow_root root, const struct leaf *keys, size_t among)
 {
-    size_t found = 0;
-    double start = now();
-    for (size_t i = 0; i < LOOKUPS; i++)
-        found += cow_find(&type, root, keys[i % among].key, KEY_LEN) != NULL;
-    double spent = now() - start;
-    CHECK(found == LOOKUPS);
-    return spent / LOOKUPS * 1e9;
+    double best = 1e9;
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t found = 0;
+        double start = now();
+        for (size_t i = 0; i < LOOKUPS; i++)
+            found += cow_find(&type, root, keys[i % among].key, KEY_LEN) != NULL;
+        double spent = (now() - start) / LOOKUPS * 1e9;
+        CHECK(found == LOOKUPS);
+        best = spent < best ? spent : best;
+    }
+    return best;
 }
 
 static void commit(struct cow *tree)
