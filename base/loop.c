@@ -147,13 +147,12 @@ void loop_end_of_turn(struct loop_task *task)
     }
 }
 
-/* What was asked for in the last turn comes before what this turn asks for. */
-static void later_is_now(struct loop *loop)
+static void list_move(struct list *from, struct list *to)
 {
-    while (!list_is_empty(&loop->later)) {
-        struct list *node = loop->later.prev;
+    LIST_FOREACH(node, from)
+    {
         list_remove(node);
-        list_push_front(&loop->tasks, node);
+        list_push_back(to, node);
     }
 }
 
@@ -332,7 +331,7 @@ static void on_later(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct loop *loop = loop_from(arg);
-    later_is_now(loop);
+    list_move(&loop->later, &loop->tasks);
     event_active(loop->tasks_event, 0, 0);
 }
 
@@ -375,7 +374,7 @@ void loop_free(struct loop *loop)
         return;
     while (loop->timers > 0)
         loop->heap[--loop->timers]->due_us = -1;
-    later_is_now(loop);
+    list_move(&loop->later, &loop->tasks);
     LIST_FOREACH(node, &loop->tasks)
     {
         list_remove(node);
@@ -412,7 +411,7 @@ void loop_run(struct loop *loop)
 bool loop_step(struct loop *loop)
 {
     CHECK(!loop->base);
-    later_is_now(loop);
+    list_move(&loop->later, &loop->tasks);
     bool any = run_posts(loop);
     any = run_timers(loop) || any;
     return run_tasks(loop) || any;

@@ -54,8 +54,12 @@ struct object {
 };
 
 /* From a complete tree (borrowed; apiVersion, kind, metadata.name, metadata.uid, ... set by the registry). A resourceVersion in the
- * tree is left out. ERR_INVALID when metadata is not usable. The caller owns one reference. */
+ * tree is left out; apiVersion and kind are the kind's. ERR_INVALID when metadata is not usable (a name of 1 to 253 bytes, a
+ * namespace of 1 to 63 where the kind has one, a uid). The caller owns one reference. */
 int object_new(const struct kind *kind, const cJSON *tree, struct object **out, struct err *e);
+/* From a text that object_new once made (the stored record): ERR_MALFORMED or ERR_INVALID when it is damaged. */
+int object_load(const struct kind *kind, const char *text, size_t len, uint64_t create_revision, uint64_t mod_revision,
+                struct object **out, struct err *e);
 struct object *object_ref(const struct object *obj);
 void object_unref(const struct object *obj); /* NULL is fine */
 void object_unrefp(struct object **obj);      /* for AUTO(object_unrefp) */
@@ -72,7 +76,8 @@ void object_write_at(const struct object *obj, uint64_t revision, struct buf_out
 
 /* NULL when absent. Borrowed. */
 const char *object_label(const struct object *obj, const char *key);
-/* Annotation value copied to out (size bytes with NUL), false when absent. Reads the text's metadata. */
+/* Annotation value copied to out (size bytes with NUL, a longer value is cut), false when absent. Reads the text's
+ * metadata. */
 bool object_annotation(const struct object *obj, const char *key, char *out, size_t size);
 bool object_has_finalizer(const struct object *obj, const char *finalizer);
 /* The controller owner reference, or NULL. */

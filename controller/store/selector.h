@@ -26,13 +26,17 @@ struct selector {
     size_t count;
     bool matches_nothing; /* LabelSelector absent where absence means nothing */
     char *block;          /* owns keys and values */
+    size_t bytes;         /* of terms and block together */
 };
 void selector_fini(struct selector *s);
 
 /* "a=b,c!=d,e in (f,g),h,!i,j>3". ERR_MALFORMED with a sentence as kubectl prints it. */
 int selector_parse(const char *text, struct selector *out, struct err *e);
-/* {matchLabels, matchExpressions}. ERR_INVALID names the field below path ("spec.selector"). */
+/* {matchLabels, matchExpressions}. ERR_INVALID names the field below path ("spec.selector"), one cause for each. NULL (or
+ * null) gives matches_nothing, {} matches everything. */
 int selector_from_json(const cJSON *json, const char *path, struct selector *out, struct err *e);
+/* Bytes allocated (gauges). */
+size_t selector_bytes(const struct selector *s);
 /* Text form, as Scale.status.selector wants it ("a=b,c in (d,e)"). Owned by the caller. */
 char *selector_format(const struct selector *s);
 bool selector_matches(const struct selector *s, const struct label *labels, size_t count);
@@ -44,3 +48,7 @@ int field_selector_parse(const struct kind *kind, const char *text, struct selec
 bool field_selector_matches(const struct selector *s, const struct object *obj);
 /* The exact name or namespace a field selector asks for, or NULL (saves a scan). */
 const char *field_selector_exact(const struct selector *s, const char *field);
+
+/* Why this is no label key ("example.com/name") or value, as upstream words it; NULL when it is one. */
+const char *label_key_problem(const char *key);
+const char *label_value_problem(const char *value);

@@ -68,7 +68,7 @@ struct endpoint_view {
     size_t address_count;
     const char *hostname;        /* "" = none */
     bool ready;                  /* absent counts as true */
-    bool serving, terminating;
+    bool serving, terminating;   /* absent: as ready, false */
     const char *target_kind, *target_ns, *target_name, *target_uid;
     const char *node, *zone;
 };
@@ -162,6 +162,8 @@ struct revision_view {
     const char *data; /* canonical text of .data */
 };
 
+/* An Identity's own fields stand beside its metadata: {"epoch":3,"podUID":"...","nodeName":"...","addresses":["..."],
+ * "fencedUIDs":["..."], ...}. */
 struct identity_view {
     uint64_t epoch;
     const char *pod_uid, *node;      /* present or last incarnation */
@@ -190,5 +192,6 @@ const struct revision_view *revision_view(const struct object *obj);
 const struct identity_view *identity_view(const struct object *obj);
 const struct lease_view *lease_view(const struct object *obj);
 
-/* Kubernetes quantity ("1Mi", "1.5Gi", "100m", "1e3") in whole units, rounded up; false when it is none or overflows. */
+/* Kubernetes quantity ("1Mi", "1.5Gi", "100m", "1e3") in whole units, rounded away from zero; false when it is none or
+ * overflows. */
 bool quantity_parse(const char *text, int64_t *out);
