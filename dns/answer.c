@@ -1,0 +1,392 @@
+#include "dns/answer.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "dns/message.h"
+
+/* ---- records from the index ---- */
+
+static size_t random_start(struct message *m, size_t count)
+{
+    if (count < 2 || !m->ctx->opts->rotate)
+        return 0;
+    return (size_t)((message_chance(m) >> 32) * count >> 32);
+}
+
+/* Where the name of the node being answered stands in the message. */
+struct owner {
+    const struct zone_node *node;
+    size_t offset, len;
+};
+
+/* Answers with a set; the records that do not fit are missing and TC says so (K-SIZE). True when
+ * all were written. */
+static bool add_answer(struct message *m, const struct rrset *set, const struct owner *owner,
+                       size_t start)
+{
+    size_t written = 0;
+    m->len += rrset_write(set, owner->node, start, (uint16_t)owner->offset, m->out + m->len,
+                          m->limit - m->len, &written);
+    m->answers = (uint16_t)(m->answers + written);
+    if (written < rrset_count(set))
+        m->truncated = true;
+    return !m->truncated;
+}
+
+/* Octets of an address record behind its owner's name. */
+static size_t address_size(uint16_t type)
+{
+    return 10 + (type == RR_A ? 4 : 16);
+}
+
+/* Owner beyond the reach of a compression pointer: its name in full before each record. */
+static size_t write_far(struct message *m, const struct rrset *set, const struct zone_node *node,
+                        size_t i)
+{
+    size_t name_len;
+    const uint8_t *name = zone_node_name(node, &name_len);
+    uint8_t *at = m->out + m->len;
+    memcpy(at, name, name_len);
+    at += name_len;
+    uint32_t ttl = rrset_ttl(set);
+    at = put16(at, rrset_type(set));
+    at = put16(at, RR_CLASS_IN);
+    at = put16(at, (uint16_t)(ttl >> 16));
+    at = put16(at, (uint16_t)ttl);
+    size_t rdlen = rrset_rdata(set, node, i, at + 2, m->limit - m->len - name_len - 10);
+    put16(at, (uint16_t)rdlen);
+    return name_len + 10 + rdlen;
+}
+
+/* A whole RRset or nothing. */
+static void add_addresses(struct message *m, const struct zone_node *target, uint16_t type,
+                          size_t offset)
+{
+    const struct rrset *set = zone_node_set(target, type);
+    if (!set)
+        return;
+    size_t count = rrset_count(set), room = m->limit - m->len, owner_len = 2;
+    bool is_far = offset >= POINTER_REACH;
+    if (is_far)
+        zone_node_name(target, &owner_len);
+    if (count > room / (owner_len + address_size(type)))
+        return;
+    size_t start = random_start(m, count);
+    if (!is_far) {
+        size_t written;
+        m->len +=
+            rrset_write(set, target, start, (uint16_t)offset, m->out + m->len, room, &written);
+    } else {
+        for (size_t i = 0; i < count; i++)
+            m->len += write_far(m, set, target, (start + i) % count);
+    }
+    m->additionals = (uint16_t)(m->additionals + count);
+}
+
+/* True the first time a target comes by. slots: a power of two, above the number of records. */
+static bool is_new_target(struct dns_context *ctx, size_t slots, const struct zone_node *target)
+{
+    size_t at = (size_t)(((uintptr_t)target >> 4) * 0x9e3779b97f4a7c15U >> 40) & (slots - 1);
+    while (ctx->seen[at]) {
+        if (ctx->seen[at] == target)
+            return false;
+        at = (at + 1) & (slots - 1);
+    }
+    ctx->seen[at] = target;
+    return true;
+}
+
+/* Addresses of the targets of the SRV or NS set just written at `at`, each distinct target once,
+ * both families. */
+static void add_targets(struct message *m, const struct rrset *set, const struct owner *owner,
+                        size_t start, size_t at)
+{
+    size_t count = rrset_count(set), slots = 8;
+    size_t name_at = rrset_type(set) == RR_SRV ? 18 : 12;
+    while (slots < 2 * count)
+        slots *= 2;
+    if (slots > ANSWER_SEEN_SLOTS)
+        return; /* more records than a message holds */
+    if (count > 1)
+        memset(m->ctx->seen, 0, slots * sizeof m->ctx->seen[0]);
+    for (size_t k = 0; k < count && m->limit - m->len >= 2 + address_size(RR_A); k++) {
+        size_t i = start + k < count ? start + k : start + k - count;
+        const struct zone_node *target = rrset_target(set, i, owner->node);
+        if (target && (count == 1 || is_new_target(m->ctx, slots, target))) {
+            size_t offset = target == owner->node ? owner->offset : at + name_at;
+            add_addresses(m, target, RR_A, offset);
+            add_addresses(m, target, RR_AAAA, offset);
+        }
+        at += 12U + get16(m->out + at + 10);
+    }
+}
+
+static void answer_set(struct message *m, const struct rrset *set, const struct owner *owner)
+{
+    size_t start = random_start(m, rrset_count(set)), at = m->len;
+    uint16_t type = rrset_type(set);
+    if (add_answer(m, set, owner, start) && (type == RR_SRV || type == RR_NS))
+        add_targets(m, set, owner, start, at);
+}
+
+/* The SOA of a negative answer. Its owner is a suffix of the name last looked for: a pointer there,
+ * unless the client's spelling differs from the canonical one (K-ECHO). */
+static void add_soa(struct message *m, const struct zone_apex *apex, const struct owner *last)
+{
+    size_t apex_len, written = 0;
+    const uint8_t *name = zone_node_name(apex->node, &apex_len);
+    size_t suffix = last->offset + last->len - apex_len;
+    bool is_pointer = memcmp(m->out + suffix, name, apex_len) == 0;
+    size_t before = is_pointer ? 0 : apex_len - 2; /* a full name stands where the pointer would */
+    uint8_t *at = m->out + m->len;
+    if (m->limit - m->len > before)
+        rrset_write(apex->negative_soa, apex->node, 0, is_pointer ? (uint16_t)suffix : 0,
+                    at + before, m->limit - m->len - before, &written);
+    if (written == 0) {
+        m->truncated = true;
+        return;
+    }
+    if (!is_pointer)
+        memcpy(at, name, apex_len);
+    m->len += before + 12U + get16(at + before + 10);
+    m->authorities++;
+}
+
+/* A record made here, owned by the name at owner->offset. */
+static void answer_own(struct message *m, const struct owner *owner, uint16_t type, uint16_t class,
+                       uint32_t ttl, const uint8_t *rdata, size_t rdlen)
+{
+    if (m->limit - m->len < 12 + rdlen) {
+        m->truncated = true;
+        return;
+    }
+    uint8_t *at = m->out + m->len;
+    at = put16(at, (uint16_t)(0xc000U | owner->offset));
+    at = put16(at, type);
+    at = put16(at, class);
+    at = put16(at, (uint16_t)(ttl >> 16));
+    at = put16(at, (uint16_t)ttl);
+    at = put16(at, (uint16_t)rdlen);
+    memcpy(at, rdata, rdlen);
+    m->len += 12 + rdlen;
+    m->answers++;
+}
+
+static void answer_any(struct message *m, const struct owner *owner, uint32_t ttl)
+{
+    static const uint8_t hinfo[] = {7, 'R', 'F', 'C', '8', '4', '8', '2', 0};
+    answer_own(m, owner, RR_HINFO, RR_CLASS_IN, ttl, hinfo, sizeof hinfo);
+}
+
+/* ---- the search ---- */
+
+/* What a name leads to, CNAMEs apart. */
+static void answer_match(struct message *m, const struct zone_version *v,
+                         const struct zone_match *match, const struct owner *owner)
+{
+    switch (match->kind) {
+    case MATCH_EXACT:
+        answer_set(m, match->set, owner);
+        break;
+    case MATCH_ANY:
+        answer_any(m, owner, v->positive_ttl);
+        break;
+    case MATCH_SYNTH:
+        answer_own(m, owner, match->synth_len == 4 ? RR_A : RR_AAAA, RR_CLASS_IN, v->positive_ttl,
+                   match->synth, match->synth_len);
+        break;
+    case MATCH_NODATA: /* RFC 2308 section 2.2 */
+        add_soa(m, match->apex, owner);
+        break;
+    case MATCH_NXDOMAIN: /* RFC 2308 section 2.1, RFC 6604 */
+        m->rcode = RCODE_NXDOMAIN;
+        add_soa(m, match->apex, owner);
+        break;
+    case MATCH_OUTSIDE: /* the target of a CNAME: the client goes on by itself */
+    case MATCH_CNAME:   /* a loop or a chain too long ends here (K-EXTRULES) */
+        break;
+    }
+}
+
+/* The CNAME, then what it leads to, while that is in our zones. A name met before ends the chain
+ * without an error. */
+static void follow_cname(struct message *m, const struct zone_version *v, uint16_t type,
+                         struct zone_match *match, struct owner *owner)
+{
+    const struct zone_node *met[DNS_CNAME_LINKS];
+    for (size_t links = 0; match->kind == MATCH_CNAME && links < DNS_CNAME_LINKS; links++) {
+        for (size_t i = 0; i < links; i++) {
+            if (met[i] == match->node)
+                return;
+        }
+        met[links] = match->node;
+        size_t at = m->len;
+        if (!add_answer(m, match->set, owner, 0))
+            return;
+        owner->offset = at + 12;
+        owner->len = get16(m->out + at + 10);
+        zone_find(v, m->out + owner->offset, type, match);
+        owner->node = match->node;
+    }
+    answer_match(m, v, match, owner);
+}
+
+static void answer_name(struct message *m, const struct zone_version *v, const struct query *q)
+{
+    struct zone_match match;
+    zone_find(v, q->name, q->type, &match);
+    if (match.kind == MATCH_OUTSIDE) {
+        message_fail(m, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE);
+        return;
+    }
+    m->is_authoritative = true;
+    if (m->ctx->stale_us > 0)
+        m->ede = EDE_STALE;
+    struct owner owner = {match.node, DNS_HEADER_SIZE, q->name_len};
+    if (match.kind == MATCH_CNAME)
+        follow_cname(m, v, q->type, &match, &owner);
+    else
+        answer_match(m, v, &match, &owner);
+}
+
+/* Not loaded yet, or without the source for too long: never a denial. */
+static bool is_ready(const struct message *m, const struct zone_version *v)
+{
+    int64_t limit_us = m->ctx->opts->max_stale_us;
+    return v && v->loaded_us != 0 && (limit_us == 0 || m->ctx->stale_us <= limit_us);
+}
+
+static void answer_transfer(struct message *m, const struct zone_version *v, const struct query *q)
+{
+    const struct zone_apex *apex = v ? zone_apex_find(v, q->name) : NULL;
+    size_t apex_len = 0;
+    if (apex)
+        zone_node_name(apex->node, &apex_len);
+    bool is_ours = apex && apex_len == q->name_len;
+    if (is_ours || (q->type == RR_AXFR && m->peer->proto == DNS_UDP))
+        message_fail(m, RCODE_REFUSED, EDE_PROHIBITED);
+    else
+        message_fail(m, RCODE_NOTAUTH, EDE_NOT_AUTHORITATIVE);
+}
+
+static void answer_chaos(struct message *m, const struct query *q)
+{
+    static const char *const names[] = {"\7version\4bind", "\7version\6server", "\10hostname\4bind",
+                                        "\2id\6server"};
+    const struct answer_opts *opts = m->ctx->opts;
+    bool is_known = false;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        is_known |=
+            q->name_len == strlen(names[i]) + 1 && memcmp(q->name, names[i], q->name_len) == 0;
+    if (!is_known || q->type != RR_TXT || opts->chaos_len == 0) {
+        message_fail(m, RCODE_REFUSED, EDE_PROHIBITED);
+        return;
+    }
+    uint8_t rdata[DNS_CHAOS_MAX + 1] = {(uint8_t)opts->chaos_len};
+    memcpy(rdata + 1, opts->chaos, opts->chaos_len);
+    struct owner owner = {NULL, DNS_HEADER_SIZE, q->name_len};
+    m->is_authoritative = true;
+    answer_own(m, &owner, RR_TXT, CLASS_CH, 0, rdata, opts->chaos_len + 1);
+}
+
+/* Steps 11 to 16 of R-001. */
+static void answer_query(struct message *m, const struct zone_version *v, const struct query *q)
+{
+    if (q->class == CLASS_CH) {
+        answer_chaos(m, q);
+    } else if (q->class != RR_CLASS_IN) {
+        message_fail(m, RCODE_REFUSED, EDE_NOT_SUPPORTED);
+    } else if (q->type == 0 || q->type == RR_OPT || q->type == RR_TKEY || q->type == RR_TSIG) {
+        message_fail(m, RCODE_FORMERR, EDE_NONE); /* */
+    } else if (q->type == RR_AXFR || q->type == RR_IXFR) {
+        answer_transfer(m, v, q);
+    } else if (is_ready(m, v)) {
+        answer_name(m, v, q);
+    } else if (v && !zone_apex_find(v, q->name)) {
+        message_fail(m, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE);
+    } else {
+        message_fail(m, RCODE_SERVFAIL, EDE_NOT_READY); /* K-SYNC */
+    }
+}
+
+/* ---- verdicts ---- */
+
+static void answer_verdict(struct message *m, const struct zone_version *v, const struct query *q,
+                           enum query_verdict verdict)
+{
+    struct dns_counters *counters = m->ctx->counters;
+    switch (verdict) {
+    case QUERY_OK:
+        answer_query(m, v, q);
+        break;
+    case QUERY_COOKIE_ONLY:
+        break;
+    case QUERY_NOTIMP:
+        message_fail(m, RCODE_NOTIMP, EDE_NONE);
+        break;
+    case QUERY_FORMERR:
+        if (q->was_edns_error)
+            counter_add(&counters->edns_errors[EDNS_MALFORMED], 1);
+        message_fail(m, RCODE_FORMERR, EDE_NONE);
+        break;
+    case QUERY_BAD_TSIG:
+        message_fail(m, RCODE_FORMERR, EDE_NONE);
+        break;
+    case QUERY_TSIG:
+        message_fail(m, RCODE_NOTAUTH, EDE_NONE);
+        break;
+    case QUERY_BADVERS:
+        counter_add(&counters->edns_errors[EDNS_BADVERS], 1);
+        message_fail(m, RCODE_BADVERS, EDE_NONE);
+        break;
+    case QUERY_BAD_COOKIE:
+        counter_add(&counters->edns_errors[EDNS_BAD_COOKIE], 1);
+        message_fail(m, RCODE_FORMERR, EDE_NONE);
+        break;
+    }
+}
+
+/* Step 3: services that answer anything with something. */
+static bool is_reflector_port(uint16_t port)
+{
+    return port <= 37 && (port == 0 || port == 7 || port == 13 || port == 19 || port == 37);
+}
+
+size_t dns_respond(struct dns_context *ctx, const struct zone_version *version,
+                   const struct dns_peer *peer, const uint8_t *packet, size_t len, uint8_t *out,
+                   size_t room)
+{
+    struct dns_counters *counters = ctx->counters;
+    counter_add(&counters->queries[peer->proto], 1);
+    enum dns_drop drop;
+    if (len < DNS_HEADER_SIZE)
+        drop = DROP_SHORT;
+    else if (packet[2] & 0x80)
+        drop = DROP_QR;
+    else if (peer->proto == DNS_UDP && is_reflector_port(peer->port))
+        drop = DROP_PORT;
+    else
+        drop = DROP_REASONS;
+    bool is_allowed = access_list_allows(&ctx->opts->query_acl, peer->addr, peer->addr_len);
+    if (drop == DROP_REASONS && !is_allowed && ctx->opts->denied_drop)
+        drop = DROP_ACL;
+    if (drop != DROP_REASONS) {
+        counter_add(&counters->drops[drop], 1);
+        return 0;
+    }
+
+    struct query q;
+    enum query_verdict verdict = query_parse(&q, packet, len, ctx->opts->cookies);
+    struct message m;
+    message_begin(&m, ctx, peer, &q, out, room);
+    if (is_allowed)
+        answer_verdict(&m, version, &q, verdict);
+    else
+        message_fail(&m, RCODE_REFUSED, EDE_PROHIBITED);
+    size_t size = message_end(&m, &q, is_allowed && verdict == QUERY_TSIG);
+    counter_add(&counters->responses[peer->proto][m.rcode], 1);
+    if (m.truncated)
+        counter_add(&counters->truncated[peer->proto], 1);
+    return size;
+}

@@ -1,0 +1,35 @@
+/* dns/listen.h - listen addresses and the sockets bound to them (R-080, R-090 to R-092, R-134).
+ * Control thread. */
+#pragma once
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define LISTEN_TEXT_MAX 96
+
+struct listen_address {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } at;
+    bool is_wildcard;
+    const char *option; /* as configured, for messages; borrowed */
+};
+
+/* "127.0.0.1:53", "[::1]:53", "[fe80::1%eth0]:53". ERR_INVALID otherwise. */
+int listen_parse(const char *text, struct listen_address *out, struct err *e);
+uint16_t listen_port(const struct listen_address *a);
+/* "ADDR:PORT", brackets around IPv6. */
+void listen_format(const struct listen_address *a, char out[LISTEN_TEXT_MAX]);
+
+/* Opens `count` UDP and `count` TCP sockets on the address, all sharing it (SO_REUSEPORT). Port 0
+ * picks one that is free for both and is then found in *a. Refuses an address that another process
+ * serves, although SO_REUSEPORT would share it. On ERR_IO nothing stays open and the text names the
+ * address. */
+int listen_open(struct listen_address *a, int *udp_fds, int *tcp_fds, unsigned count,
+                struct err *e);

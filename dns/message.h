@@ -1,0 +1,50 @@
+/* dns/message.h - a response being written: header, question, room, OPT and its options, TSIG
+ * error. Private to dns/answer.
+ *
+ * message_begin copies the question and sets the limit so that OPT and what was asked to be in it
+ * always fit behind the records (K-SIZE: OPT is kept); message_end writes them and the header. One
+ * thread. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dns/answer.h"
+#include "dns/wire.h"
+
+#define POINTER_REACH 0x4000 /* first offset that a compression pointer cannot name */
+#define CLASS_CH      3
+
+enum ede_code { /* RFC 8914 */
+                EDE_NONE = -1,
+                EDE_STALE = 3,
+                EDE_NOT_READY = 14,
+                EDE_PROHIBITED = 18,
+                EDE_NOT_AUTHORITATIVE = 20,
+                EDE_NOT_SUPPORTED = 21
+};
+
+struct message {
+    struct dns_context *ctx;
+    const struct dns_peer *peer;
+    uint8_t *out;
+    size_t len;   /* written so far */
+    size_t limit; /* records end here */
+    size_t room;  /* the message ends here */
+    uint16_t answers, authorities, additionals;
+    enum dns_rcode rcode;
+    enum ede_code ede;
+    bool truncated, is_authoritative;
+};
+
+/* 64 bits of the context's own generator; not for secrets. */
+uint64_t message_chance(struct message *m);
+
+void message_begin(struct message *m, struct dns_context *ctx, const struct dns_peer *peer,
+                   const struct query *q, uint8_t *out, size_t room);
+/* An error instead of an answer: no records, AA=0. */
+void message_fail(struct message *m, enum dns_rcode rcode, enum ede_code ede);
+/* Returns the length of the whole message. with_tsig: ends with the unsigned BADKEY of RFC 8945
+ * section 5.2.1. */
+size_t message_end(struct message *m, const struct query *q, bool with_tsig);

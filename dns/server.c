@@ -1,0 +1,319 @@
+#include "dns/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "dns/listen.h"
+#include "dns/server_private.h"
+#include "zones/zone.h"
+
+#define ALIVE_US   5000000 /* */
+#define FIRST_US   2000000 /* */
+#define MESSAGE_US 2000000
+#define STALL_US   5000000
+#define FAMILIES   9
+
+struct dns_server {
+    struct dns_shared shared;
+    struct listen_address *listen;
+    char (*texts)[LISTEN_TEXT_MAX];
+    size_t listen_count;
+    struct metric_family families[FAMILIES];
+};
+
+static int set_text(uint8_t *out, size_t room, size_t *len, const char *option, const char *text,
+                    struct err *e)
+{
+    *len = text ? strlen(text) : 0;
+    if (*len > room)
+        return err_set(e, ERR_INVALID, "%s: longer than %zu octets", option, room);
+    if (text)
+        memcpy(out, text, *len);
+    return 0;
+}
+
+static int set_answer_opts(struct answer_opts *a, const struct dns_opts *opts, struct err *e)
+{
+    a->udp_size = opts->udp_size;
+    a->rotate = opts->rotate;
+    a->denied_drop = opts->denied_drop;
+    a->cookies = opts->cookies;
+    a->max_stale_us = opts->max_stale_us;
+    if (opts->udp_size < DNS_UDP_MIN || opts->udp_size > DNS_UDP_MAX)
+        return err_set(e, ERR_INVALID, "dns.udp-size: %u is not between %d and %d",
+                       (unsigned)opts->udp_size, DNS_UDP_MIN, DNS_UDP_MAX);
+    int rc = set_text(a->nsid, sizeof a->nsid, &a->nsid_len, "dns.nsid", opts->nsid, e);
+    if (rc == 0)
+        rc = set_text(a->chaos, sizeof a->chaos, &a->chaos_len, "dns.chaos", opts->chaos, e);
+    if (rc == 0 && opts->cookie_secret && *opts->cookie_secret)
+        rc = cookie_secrets_load(&a->secrets, opts->cookie_secret, e);
+    else
+        cookie_secrets_random(&a->secrets);
+    if (rc == 0)
+        rc = access_list_init(&a->query_acl, "access.query", opts->query_acl, opts->query_acl_count,
+                              e);
+    return rc;
+}
+
+/* Sockets of every worker for every address; fds[worker * listen_count + address]. */
+static int open_sockets(struct dns_server *s, int *udp_fds, int *tcp_fds, struct err *e)
+{
+    unsigned workers = s->shared.worker_count;
+    size_t opened = 0;
+    int rc = 0;
+    int *fds = xcalloc(2 * (size_t)workers, sizeof *fds);
+    for (; opened < s->listen_count && rc == 0; opened++) {
+        rc = listen_open(&s->listen[opened], fds, fds + workers, workers, e);
+        if (rc < 0)
+            break;
+        listen_format(&s->listen[opened], s->texts[opened]);
+        for (unsigned w = 0; w < workers; w++) {
+            udp_fds[w * s->listen_count + opened] = fds[w];
+            tcp_fds[w * s->listen_count + opened] = fds[workers + w];
+        }
+    }
+    free(fds);
+    return rc;
+}
+
+static void make_workers(struct dns_server *s, const int *udp_fds, const int *tcp_fds)
+{
+    struct dns_shared *shared = &s->shared;
+    bool *has_pktinfo = xcalloc(s->listen_count, sizeof *has_pktinfo);
+    for (size_t i = 0; i < s->listen_count; i++)
+        has_pktinfo[i] = s->listen[i].is_wildcard;
+    for (unsigned w = 0; w < shared->worker_count; w++)
+        shared->workers[w] =
+            worker_new(shared, w, udp_fds + w * s->listen_count, tcp_fds + w * s->listen_count,
+                       has_pktinfo, s->listen_count);
+    free(has_pktinfo);
+}
+
+int dns_server_bind(const struct dns_opts *opts, struct publish *zones, struct dns_server **out,
+                    struct err *e)
+{
+    CHECK(opts->workers >= 1 && opts->listen_count >= 1);
+    struct dns_server *s = xcalloc(1, sizeof *s);
+    struct dns_shared *shared = &s->shared;
+    shared->zones = zones;
+    shared->worker_count = opts->workers;
+    shared->workers = xcalloc(opts->workers, sizeof *shared->workers);
+    shared->timing = (struct tcp_timing){opts->tcp_idle_us, FIRST_US, MESSAGE_US, STALL_US};
+    tcp_registry_init(&shared->registry, opts->tcp_max, opts->tcp_max_per_client, opts->workers);
+    s->listen = xcalloc(opts->listen_count, sizeof *s->listen);
+    s->texts = xcalloc(opts->listen_count, sizeof *s->texts);
+    int rc = set_answer_opts(&shared->answer, opts, e);
+    for (size_t i = 0; i < opts->listen_count && rc == 0; i++) {
+        rc = listen_parse(opts->listen[i], &s->listen[i], e);
+        s->listen_count++;
+    }
+    if (rc == 0) {
+        size_t count = opts->workers * opts->listen_count;
+        int *fds = xcalloc(2 * count, sizeof *fds);
+        for (size_t i = 0; i < 2 * count; i++)
+            fds[i] = -1;
+        rc = open_sockets(s, fds, fds + count, e);
+        make_workers(s, fds, fds + count); /* they own the sockets, on failure too */
+        free(fds);
+    }
+    if (rc < 0) {
+        dns_server_stop(s);
+        return rc;
+    }
+    *out = s;
+    return 0;
+}
+
+int dns_server_start(struct dns_server *s, struct err *e)
+{
+    for (unsigned w = 0; w < s->shared.worker_count; w++) {
+        int rc = worker_start(s->shared.workers[w], e);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+void dns_server_stop(struct dns_server *s)
+{
+    if (!s)
+        return;
+    struct dns_shared *shared = &s->shared;
+    for (unsigned w = 0; w < shared->worker_count; w++) {
+        if (shared->workers[w])
+            worker_stop(shared->workers[w]);
+    }
+    for (unsigned w = 0; w < shared->worker_count; w++)
+        worker_join(shared->workers[w]); /* each may still wake another one */
+    for (unsigned w = 0; w < shared->worker_count; w++)
+        worker_free(shared->workers[w]);
+    tcp_registry_fini(&shared->registry);
+    access_list_fini(&shared->answer.query_acl);
+    free(shared->workers);
+    free(s->listen);
+    free(s->texts);
+    free(s);
+}
+
+size_t dns_server_address_count(const struct dns_server *s)
+{
+    return s->listen_count;
+}
+
+const char *dns_server_address(const struct dns_server *s, size_t i)
+{
+    CHECK(i < s->listen_count);
+    return s->texts[i];
+}
+
+void dns_server_set_stale_since(struct dns_server *s, int64_t mono_us)
+{
+    atomic_store_explicit(&s->shared.stale_since_us, mono_us, memory_order_relaxed);
+}
+
+bool dns_server_is_alive(const struct dns_server *s)
+{
+    int64_t now_us = clock_mono_us();
+    for (unsigned w = 0; w < s->shared.worker_count; w++) {
+        int64_t beat_us =
+            atomic_load_explicit(&s->shared.workers[w]->beat_us, memory_order_relaxed);
+        if (beat_us == 0 || now_us - beat_us > ALIVE_US)
+            return false;
+    }
+    return true;
+}
+
+struct tcp_timing *dns_server_timing(struct dns_server *s)
+{
+    return &s->shared.timing;
+}
+
+struct worker *dns_server_worker(struct dns_server *s, unsigned i)
+{
+    CHECK(i < s->shared.worker_count);
+    return s->shared.workers[i];
+}
+
+/* ---- metrics: summed over the workers when asked ---- */
+
+/* Sum of the counter at this offset of struct dns_counters. */
+static double sum_at(const struct dns_server *s, size_t offset)
+{
+    uint64_t sum = 0;
+    for (unsigned w = 0; w < s->shared.worker_count; w++) {
+        const char *counters = (const char *)&s->shared.workers[w]->counters;
+        sum += counter_read((const _Atomic uint64_t *)(const void *)(counters + offset));
+    }
+    return (double)sum;
+}
+
+#define SUM(s, member) sum_at(s, offsetof(struct dns_counters, member))
+#define SUM_AT(s, member, i)                                                                       \
+    sum_at(s, offsetof(struct dns_counters, member) + (size_t)(i) * sizeof(uint64_t))
+
+static const char *const proto_words[DNS_PROTOS] = {[DNS_UDP] = "udp", [DNS_TCP] = "tcp"};
+
+static void sample(struct buf_out *out, const struct metric_family *f, const char *label,
+                   const char *word, double value)
+{
+    char labels[64];
+    (void)snprintf(labels, sizeof labels, "%s=\"%s\"", label, word);
+    metrics_sample(out, f->name, labels, value);
+}
+
+static void collect_queries(struct buf_out *out, const struct metric_family *f, void *arg)
+{
+    for (int p = 0; p < DNS_PROTOS; p++)
+        sample(out, f, "proto", proto_words[p], SUM_AT(arg, queries, p));
+}
+
+static void collect_responses(struct buf_out *out, const struct metric_family *f, void *arg)
+{
+    for (unsigned p = 0; p < DNS_PROTOS; p++) {
+        for (unsigned rcode = 0; rcode < DNS_RCODES; rcode++) {
+            const char *word = counters_rcode_word(rcode);
+            if (!word)
+                continue;
+            char labels[64];
+            (void)snprintf(labels, sizeof labels, "proto=\"%s\",rcode=\"%s\"", proto_words[p],
+                           word);
+            metrics_sample(out, f->name, labels, SUM_AT(arg, responses, p * DNS_RCODES + rcode));
+        }
+    }
+}
+
+static void collect_truncated(struct buf_out *out, const struct metric_family *f, void *arg)
+{
+    for (int p = 0; p < DNS_PROTOS; p++)
+        sample(out, f, "proto", proto_words[p], SUM_AT(arg, truncated, p));
+}
+
+static void collect_drops(struct buf_out *out, const struct metric_family *f, void *arg)
+{
+    for (unsigned i = 0; i < DROP_REASONS; i++)
+        sample(out, f, "reason", counters_drop_word((enum dns_drop)i), SUM_AT(arg, drops, i));
+}
+
+static void collect_edns_errors(struct buf_out *out, const struct metric_family *f, void *arg)
+{
+    for (unsigned i = 0; i < EDNS_ERRORS; i++)
+        sample(out, f, "kind", counters_edns_word((enum dns_edns_error)i),
+               SUM_AT(arg, edns_errors, i));
+}
+
+static void collect_tcp_opened(struct buf_out *out, const struct metric_family *f, void *arg)
+{
+    metrics_sample(out, f->name, NULL, SUM(arg, tcp_opened));
+}
+
+static void collect_tcp_closed(struct buf_out *out, const struct metric_family *f, void *arg)
+{
+    for (unsigned i = 0; i < TCP_CLOSE_REASONS; i++)
+        sample(out, f, "reason", counters_close_word((enum dns_tcp_close)i),
+               SUM_AT(arg, tcp_closed, i));
+}
+
+static void collect_revision(struct buf_out *out, const struct metric_family *f, void *arg)
+{
+    const struct dns_server *s = arg;
+    const struct zone_version *v = publish_current(s->shared.zones);
+    metrics_sample(out, f->name, NULL, v ? (double)v->revision : 0);
+}
+
+static void collect_age(struct buf_out *out, const struct metric_family *f, void *arg)
+{
+    struct dns_server *s = arg;
+    int64_t since_us = atomic_load_explicit(&s->shared.stale_since_us, memory_order_relaxed);
+    metrics_sample(out, f->name, NULL,
+                   since_us == 0 ? 0 : (double)(clock_mono_us() - since_us) / 1e6);
+}
+
+void dns_server_register_metrics(struct dns_server *s)
+{
+    const struct metric_family families[FAMILIES] = {
+        {"ordinald_dns_queries_total", METRIC_COUNTER, "Messages received.", collect_queries, s},
+        {"ordinald_dns_responses_total", METRIC_COUNTER, "Responses by RCODE.", collect_responses,
+         s},
+        {"ordinald_dns_truncated_total", METRIC_COUNTER, "Responses with TC=1.", collect_truncated,
+         s},
+        {"ordinald_dns_drops_total", METRIC_COUNTER, "Messages that got no answer.", collect_drops,
+         s},
+        {"ordinald_dns_edns_errors_total", METRIC_COUNTER,
+         "Requests with a malformed OPT, an unknown EDNS version or a malformed cookie.",
+         collect_edns_errors, s},
+        {"ordinald_dns_tcp_opened_total", METRIC_COUNTER, "TCP connections accepted.",
+         collect_tcp_opened, s},
+        {"ordinald_dns_tcp_closed_total", METRIC_COUNTER, "TCP connections closed.",
+         collect_tcp_closed, s},
+        {"ordinald_dns_zone_revision", METRIC_GAUGE,
+         "Store revision of the zone version that queries are answered from.", collect_revision, s},
+        {"ordinald_dns_source_age_seconds", METRIC_GAUGE,
+         "Time since the source of the zones was last in contact, 0 while it is.", collect_age, s},
+    };
+    memcpy(s->families, families, sizeof families);
+    for (size_t i = 0; i < FAMILIES; i++)
+        metrics_register(&s->families[i]);
+}

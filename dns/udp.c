@@ -1,0 +1,203 @@
+#include "dns/udp.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "dns/wire.h"
+
+#define BATCH         64
+#define BATCHES       4   /* per event, then the other sockets of the worker have their turn */
+#define DRAIN_BATCHES 256 /* at the end */
+#define PACKET_SIZE   4096
+#define PACKET_STRIDE                                                                              \
+    (PACKET_SIZE + 192) /* packets at equal offsets would share their cache sets */
+#define CONTROL_SIZE 64
+#define PORT_KPASSWD 464
+
+_Static_assert(CONTROL_SIZE >= CMSG_SPACE(sizeof(struct in6_pktinfo)), "room for one PKTINFO");
+
+struct udp_batch {
+    const struct udp_socket *ready_for; /* the headers of in[] are set for this socket, ... */
+    unsigned dirty;                     /* ... but for the first so many */
+    struct mmsghdr in[BATCH], out[BATCH];
+    struct iovec in_iov[BATCH], out_iov[BATCH];
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } from[BATCH];
+    alignas(struct cmsghdr) uint8_t control[BATCH][CONTROL_SIZE];
+    uint8_t in_bytes[BATCH][PACKET_STRIDE];
+    uint8_t out_bytes[BATCH][PACKET_STRIDE];
+};
+
+struct udp_batch *udp_batch_new(void)
+{
+    struct udp_batch *b = xcalloc(1, sizeof *b);
+    for (size_t i = 0; i < BATCH; i++) {
+        b->in_iov[i] = (struct iovec){b->in_bytes[i], PACKET_SIZE};
+        b->in[i].msg_hdr = (struct msghdr){.msg_name = &b->from[i],
+                                           .msg_namelen = sizeof b->from[i],
+                                           .msg_iov = &b->in_iov[i],
+                                           .msg_iovlen = 1};
+        b->out_iov[i] = (struct iovec){b->out_bytes[i], 0};
+        b->out[i].msg_hdr = (struct msghdr){.msg_iov = &b->out_iov[i], .msg_iovlen = 1};
+    }
+    return b;
+}
+
+void udp_batch_free(struct udp_batch *batch)
+{
+    free(batch);
+}
+
+static void peer_from(struct dns_peer *peer, const struct sockaddr *from)
+{
+    if (from->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const void *)from;
+        memcpy(peer->addr, &v4->sin_addr, 4);
+        peer->addr_len = 4;
+        peer->port = ntohs(v4->sin_port);
+    } else {
+        const struct sockaddr_in6 *v6 = (const void *)from;
+        memcpy(peer->addr, &v6->sin6_addr, 16);
+        peer->addr_len = 16;
+        peer->port = ntohs(v6->sin6_port);
+    }
+}
+
+/* The answer leaves from the address that was asked (R-090), by whatever way leads to the client:
+ * no interface is named, but for link-local addresses, which mean nothing without one. */
+static void clear_interface(struct msghdr *msg)
+{
+    struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+    if (!c)
+        return;
+    if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+        ((struct in_pktinfo *)(void *)CMSG_DATA(c))->ipi_ifindex = 0;
+    } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+        struct in6_pktinfo *info = (void *)CMSG_DATA(c);
+        if (!IN6_IS_ADDR_LINKLOCAL(&info->ipi6_addr))
+            info->ipi6_ifindex = 0;
+    }
+}
+
+/* errors that two programs could send each other for ever. */
+static bool may_send(struct worker *w, const struct dns_peer *peer, const uint8_t *response)
+{
+    unsigned rcode = response[3] & 15;
+    if (rcode == RCODE_NOERROR || rcode == RCODE_NXDOMAIN)
+        return true;
+    if (peer->port == PORT_KPASSWD) {
+        counter_add(&w->counters.drops[DROP_PORT], 1);
+        return false;
+    }
+    if ((rcode == RCODE_FORMERR || rcode == RCODE_NOTIMP) &&
+        !error_limit_pass(&w->errors, peer, get16(response), w->now_us)) {
+        counter_add(&w->counters.drops[DROP_ERROR_RATE], 1);
+        return false;
+    }
+    return true;
+}
+
+/* Answers the first `received` packets; how many answers are ready in out[]. */
+static unsigned answer_batch(struct udp_socket *s, unsigned received)
+{
+    struct worker *w = s->worker;
+    struct udp_batch *b = w->batch;
+    unsigned answers = 0;
+    const struct zone_version *version = worker_enter(w);
+    for (unsigned i = 0; i < received; i++) {
+        struct dns_peer peer = {.proto = DNS_UDP};
+        peer_from(&peer, &b->from[i].any);
+        size_t size = dns_respond(&w->ctx, version, &peer, b->in_bytes[i], b->in[i].msg_len,
+                                  b->out_bytes[answers], PACKET_SIZE);
+        if (size == 0 || !may_send(w, &peer, b->out_bytes[answers]))
+            continue;
+        struct msghdr *in = &b->in[i].msg_hdr, *out = &b->out[answers].msg_hdr;
+        out->msg_name = &b->from[i];
+        out->msg_namelen = in->msg_namelen;
+        out->msg_control = NULL;
+        out->msg_controllen = 0;
+        if (s->has_pktinfo) {
+            clear_interface(in);
+            out->msg_control = in->msg_control;
+            out->msg_controllen = in->msg_controllen;
+        }
+        b->out_iov[answers++].iov_len = size;
+    }
+    worker_leave(w);
+    return answers;
+}
+
+/* One destination that the kernel refuses does not cost the others. */
+static void send_batch(struct udp_socket *s, unsigned count)
+{
+    struct worker *w = s->worker;
+    for (unsigned done = 0; done < count;) {
+        int n = sendmmsg(s->fd, w->batch->out + done, count - done, MSG_DONTWAIT);
+        if (n > 0) {
+            done += (unsigned)n;
+        } else if (n < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
+            counter_add(&w->counters.drops[DROP_OVERLOAD], count - done);
+            return;
+        } else if (n == 0 || errno != EINTR) {
+            counter_add(&w->counters.drops[DROP_SEND], 1);
+            done++;
+        }
+    }
+}
+
+static void make_ready(struct udp_batch *b, const struct udp_socket *s)
+{
+    unsigned dirty = b->ready_for == s ? b->dirty : BATCH;
+    for (unsigned i = 0; i < dirty; i++) {
+        b->in[i].msg_hdr.msg_namelen = sizeof b->from[i];
+        b->in[i].msg_hdr.msg_control = s->has_pktinfo ? b->control[i] : NULL;
+        b->in[i].msg_hdr.msg_controllen = s->has_pktinfo ? CONTROL_SIZE : 0;
+    }
+    b->ready_for = s;
+}
+
+/* Receives and answers up to `batches` batches; stops when the socket is empty. */
+static void serve(struct udp_socket *s, unsigned batches)
+{
+    struct udp_batch *b = s->worker->batch;
+    while (batches-- > 0) {
+        make_ready(b, s);
+        int n = recvmmsg(s->fd, b->in, BATCH, MSG_DONTWAIT, NULL);
+        b->dirty = n > 0 ? (unsigned)n : 0;
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n <= 0) /* an error queued by ICMP was read by this and is gone */
+            continue;
+        send_batch(s, answer_batch(s, (unsigned)n));
+        if (n < BATCH)
+            return; /* whatever came meanwhile wakes us again */
+    }
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct udp_socket *s = arg;
+    CHECK(worker_from(s->worker));
+    serve(s, BATCHES);
+}
+
+void udp_start(struct udp_socket *s)
+{
+    CHECK(event_assign(&s->event, s->worker->base, s->fd, EV_READ | EV_PERSIST, on_readable, s) ==
+          0);
+    CHECK(event_add(&s->event, NULL) == 0);
+}
+
+void udp_drain(struct udp_socket *s)
+{
+    event_del(&s->event);
+    serve(s, DRAIN_BATCHES);
+}

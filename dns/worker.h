@@ -1,0 +1,109 @@
+/* dns/worker.h - one thread that answers: event base, sockets, buffers, counters, and its slot of
+ * the zones' publish.
+ *
+ * A batch of messages is answered between worker_enter and worker_leave, from one version. Private
+ * to dns/. What the workers share is constant, atomic, or the TCP registry. Everything here but
+ * worker_new, worker_start, worker_stop and worker_free runs on the worker's thread. */
+#pragma once
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/list.h"
+#include "base/publish.h"
+#include "dns/answer.h"
+#include "dns/error_limit.h"
+#include "dns/tcp_registry.h"
+
+struct worker;
+
+/* R-085; a server's own are set by dns_server_start, tests set shorter ones. */
+struct tcp_timing {
+    int64_t idle_us;    /* between messages */
+    int64_t first_us;   /* from accept to the end of the first message */
+    int64_t message_us; /* from the first octet of a message to its last */
+    int64_t stall_us;   /* without progress while answers wait to be sent */
+};
+
+struct dns_shared {
+    struct answer_opts answer;
+    struct publish *zones;
+    struct tcp_timing timing;
+    struct tcp_registry registry;
+    _Atomic int64_t stale_since_us; /* mono, 0: the source is there */
+    struct worker **workers;
+    unsigned worker_count;
+};
+
+struct udp_socket {
+    struct worker *worker;
+    int fd;
+    bool has_pktinfo; /* bound to a wildcard: answers name their source */
+    struct event event;
+};
+
+struct tcp_listener {
+    struct worker *worker;
+    int fd;
+    struct event event, pause; /* pause: accept again after running out of descriptors */
+};
+
+struct udp_batch; /* dns/udp.c */
+struct tcp_io;    /* dns/tcp.c */
+
+#define WORKER_MAGIC 0x776f726bU
+
+struct worker {
+    unsigned magic;
+    unsigned index;
+    struct dns_shared *shared;
+    struct event_base *base;
+    struct event wake, beat;
+    int wake_fd;  /* eventfd: evictions, stop */
+    int spare_fd; /* given up to accept and close when descriptors run out */
+    pthread_t thread;
+    bool is_running;
+    _Atomic bool must_stop;
+    _Atomic int64_t beat_us; /* mono time of the last pass, 0: none yet */
+    int64_t now_us;          /* mono, as of worker_enter */
+    struct udp_socket *udp;  /* owned, one per listen address */
+    struct tcp_listener *tcp;
+    size_t listen_count;
+    struct list conns;
+    struct udp_batch *batch;
+    struct tcp_io *tcp_io;
+    struct error_limit errors;
+    struct dns_context ctx;
+    struct dns_counters counters;
+};
+
+static inline struct worker *worker_from(void *arg)
+{
+    struct worker *w = arg;
+    CHECK(w && w->magic == WORKER_MAGIC);
+    return w;
+}
+
+/* Takes the sockets (udp_fds[i], tcp_fds[i] for each listen address); has_pktinfo[i] says which are
+ * wildcards. */
+struct worker *worker_new(struct dns_shared *shared, unsigned index, const int *udp_fds,
+                          const int *tcp_fds, const bool *has_pktinfo, size_t count);
+int worker_start(struct worker *w, struct err *e);
+/* Asks the thread to drain and end. Any thread. */
+void worker_stop(struct worker *w);
+void worker_join(struct worker *w); /* NULL is fine */
+/* Joined, or never started. */
+void worker_free(struct worker *w); /* NULL is fine */
+void worker_wake(struct worker *w); /* any thread */
+
+/* The version to answer from (NULL: none published); sets the times of the context. */
+const struct zone_version *worker_enter(struct worker *w);
+void worker_leave(struct worker *w);
