@@ -152,6 +152,9 @@ void store_on_apply(struct store *store, store_apply_fn *fn, void *arg);
 /* Runs the reconcilers on the head within a budget; returns true when work is left (the turn commits, and another follows). */
 typedef bool store_settle_fn(void *arg);
 void store_set_settle(struct store *store, store_settle_fn *fn, void *arg);
+/* Removes every hook that was registered with this arg, the settle hook included: for what stops before the store closes. Not from
+ * inside a hook. */
+void store_forget(struct store *store, const void *arg);
 /* Asks for a turn although nothing is staged (a timer fired, a key was queued). */
 void store_kick(struct store *store);
 
