@@ -23,10 +23,13 @@ enum sync_result {
 
 struct controller {
     const char *name; /* "statefulset": metrics, logs */
-    /* Calls runner_queue for each key that the change concerns. before or after may be NULL, see struct store_change. */
+    /* Calls runner_queue for each key that the change concerns. before or after may be NULL, see struct store_change. A change that
+     * was lost because a commit failed is given back to front: from what was staged to what is there again. A row must therefore hear
+     * of the kinds it writes. */
     void (*on_change)(struct runner *runner, void *state, const struct store_change *change);
     enum sync_result (*sync)(struct runner *runner, void *state, const char *key);
-    void *(*start)(struct runner *runner); /* state; queues every key that exists (start of the daemon) */
+    /* State (NULL: the row is off and hears nothing); queues every key that exists (start of the daemon). */
+    void *(*start)(struct runner *runner);
     void (*stop)(void *state);
 };
 
@@ -41,6 +44,16 @@ const struct reconcile_opts *runner_opts(const struct runner *runner);
 /* State of another row (embedded nodes' knobs); borrowed. */
 void *runner_state(const struct runner *runner, const struct controller *controller);
 
+/* ---- used by reconcile.c ---- */
+
+/* Registers stage, drop and settle hooks and starts the rows in order. Rows, opts and registry are borrowed. */
+struct runner *runner_new(const struct reconcile_opts *opts, struct loop *loop, struct registry *reg,
+                          const struct controller *const *rows, size_t count);
+void runner_free(struct runner *runner); /* stops the rows in reverse */
+void runner_register_metrics(struct runner *runner);
+
+/* ---- used by controllers ---- */
+
 /* Queues a key of a controller now, or at a monotonic time. Earlier wins. */
 void runner_queue(struct runner *runner, const struct controller *controller, const char *key);
 void runner_queue_at(struct runner *runner, const struct controller *controller, const char *key, int64_t due_us);
@@ -50,3 +63,7 @@ void runner_verb(struct runner *runner, struct verb *out);
 /* Stages verb->unit; 0 or negative (conflict: SYNC_AGAIN is the answer). The keys of `controller` that must be looked at again when
  * the commit fails are found by the drop hook. */
 int runner_stage(struct runner *runner, struct verb *verb, struct err *e);
+/* Gives up the unit of a verb that is not to be staged. */
+void runner_drop(struct verb *verb);
+/* What sync returns for the outcome of a verb or of runner_stage: conflicts are tried again in this turn, other failures with backoff. */
+enum sync_result runner_result(int rc);
