@@ -1,0 +1,498 @@
+/* controller/reconcile/endpoints.c - EndpointSlices of Services with a selector (statefulset.md
+ * R91-R98).
+ *
+ * Key: "ns/service". The members of a Service come from the label index, the Services of a pod from
+ * the selector index, so a change costs what the Services it concerns hold. Slices of another
+ * managed-by are never touched. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "controller/reconcile/endpoints_plan.h"
+#include "controller/reconcile/runner.h"
+
+#define MANAGED_BY       "endpointslice-controller.k8s.io"
+#define LABEL_MANAGED_BY "endpointslice.kubernetes.io/managed-by"
+#define LABEL_SERVICE    "kubernetes.io/service-name"
+#define LABEL_HEADLESS   "service.kubernetes.io/headless"
+#define LABEL_ZONE       "topology.kubernetes.io/zone"
+#define TRIGGER_TIME     "endpoints.kubernetes.io/last-change-trigger-time"
+
+struct endpoints {
+    const char *syncing; /* key whose slices are being written: hearing of them is no news */
+};
+
+/* ---- from changes to keys ---- */
+
+static void queue_service(struct runner *runner, const char *ns, const char *name)
+{
+    char key[OBJECT_KEY_MAX + 1];
+    (void)snprintf(key, sizeof key, "%s/%s", ns, name);
+    runner_queue(runner, &endpoints_controller, key);
+}
+
+static bool selects(const struct object *service, const struct object *pod)
+{
+    const struct service_view *v = service_view(service);
+    for (size_t i = 0; i < v->selector_count; i++) {
+        const char *value = object_label(pod, v->selector[i].key);
+        if (!value || strcmp(value, v->selector[i].value) != 0)
+            return false;
+    }
+    return v->selector_count > 0;
+}
+
+static void queue_services_of(struct runner *runner, const struct store_view *view,
+                              const struct object *pod)
+{
+    for (size_t i = 0; i < pod->label_count; i++) {
+        char term[INDEX_TERM_MAX];
+        index_selector(term, pod->ns, pod->labels[i].key, pod->labels[i].value);
+        struct index_cursor cur;
+        for (index_seek(&cur, view, KIND_SERVICE, term); cur.object; index_next(&cur))
+            if (selects(cur.object, pod))
+                queue_service(runner, pod->ns, cur.object->name);
+    }
+}
+
+static bool labels_equal(const struct object *a, const struct object *b)
+{
+    if (a->label_count != b->label_count)
+        return false;
+    for (size_t i = 0; i < a->label_count; i++)
+        if (strcmp(a->labels[i].key, b->labels[i].key) != 0 ||
+            strcmp(a->labels[i].value, b->labels[i].value) != 0)
+            return false;
+    return true;
+}
+
+static bool is_finished(const struct pod_view *pod)
+{
+    return pod->phase == POD_SUCCEEDED || pod->phase == POD_FAILED;
+}
+
+/* True when no slice can look different for it. */
+static bool is_same_endpoint(const struct object *a, const struct object *b)
+{
+    const struct pod_view *x = pod_view(a), *y = pod_view(b);
+    if (strcmp(a->uid, b->uid) != 0 || x->ready != y->ready || is_finished(x) != is_finished(y) ||
+        (a->deleted_us != 0) != (b->deleted_us != 0) || x->ip_count != y->ip_count ||
+        strcmp(x->node, y->node) != 0 || !labels_equal(a, b))
+        return false;
+    for (size_t i = 0; i < x->ip_count; i++)
+        if (strcmp(x->ips[i], y->ips[i]) != 0)
+            return false;
+    return true;
+}
+
+/* A pod without address is in no slice, whatever else changes about it. */
+static bool may_be_endpoint(const struct object *pod)
+{
+    return pod && pod_view(pod)->ip_count > 0 && !is_finished(pod_view(pod));
+}
+
+static void on_pod(struct runner *runner, const struct store_view *view,
+                   const struct store_change *change)
+{
+    if (!may_be_endpoint(change->before) && !may_be_endpoint(change->after))
+        return;
+    if (change->before && change->after && is_same_endpoint(change->before, change->after))
+        return;
+    if (change->after)
+        queue_services_of(runner, view, change->after);
+    if (change->before && !(change->after && labels_equal(change->before, change->after)))
+        queue_services_of(runner, view, change->before);
+}
+
+static const char *zone_of(const struct object *node)
+{
+    const char *zone = node ? object_label(node, LABEL_ZONE) : NULL;
+    return zone ? zone : "";
+}
+
+static void on_node(struct runner *runner, const struct store_view *view,
+                    const struct store_change *change)
+{
+    if (change->before && change->after &&
+        strcmp(zone_of(change->before), zone_of(change->after)) == 0)
+        return;
+    const struct object *node = change->after ? change->after : change->before;
+    char term[INDEX_TERM_MAX];
+    index_node(term, node->name);
+    struct index_cursor cur;
+    for (index_seek(&cur, view, KIND_POD, term); cur.object; index_next(&cur))
+        queue_services_of(runner, view, cur.object);
+}
+
+static bool is_ours(const struct object *slice)
+{
+    return slice && strcmp(slice_view(slice)->managed_by, MANAGED_BY) == 0;
+}
+
+static void on_slice(struct runner *runner, const struct endpoints *state,
+                     const struct object *slice)
+{
+    char key[OBJECT_KEY_MAX + 1];
+    if (!is_ours(slice))
+        return;
+    (void)snprintf(key, sizeof key, "%s/%s", slice->ns, slice_view(slice)->service);
+    if (!state->syncing || strcmp(state->syncing, key) != 0)
+        runner_queue(runner, &endpoints_controller, key);
+}
+
+static void endpoints_on_change(struct runner *runner, void *state,
+                                const struct store_change *change)
+{
+    const struct object *obj = change->after ? change->after : change->before;
+    struct store_view view = store_head(runner_store(runner));
+    if (obj->kind->id == KIND_POD) {
+        on_pod(runner, &view, change);
+    } else if (obj->kind->id == KIND_SERVICE) {
+        if (change->after)
+            queue_service(runner, obj->ns, obj->name);
+    } else if (obj->kind->id == KIND_SLICE) {
+        on_slice(runner, state, change->before);
+        on_slice(runner, state, change->after);
+    } else if (obj->kind->id == KIND_NODE) {
+        on_node(runner, &view, change);
+    }
+}
+
+/* ---- gather ---- */
+
+/* Pods that carry every label of the selector: all its terms are walked side by side, and the one
+ * that ends first is the shortest. */
+static void shortest_term(const struct store_view *view, const struct object *service,
+                          char out[INDEX_TERM_MAX])
+{
+    const struct service_view *v = service_view(service);
+    index_label(out, service->ns, v->selector[0].key, v->selector[0].value);
+    if (v->selector_count < 2)
+        return;
+    struct index_cursor *cur = xcalloc(v->selector_count, sizeof *cur);
+    for (size_t i = 0; i < v->selector_count; i++) {
+        index_label(out, service->ns, v->selector[i].key, v->selector[i].value);
+        index_seek(&cur[i], view, KIND_POD, out);
+    }
+    size_t first = SIZE_MAX;
+    while (first == SIZE_MAX)
+        for (size_t i = 0; i < v->selector_count && first == SIZE_MAX; i++) {
+            if (!cur[i].object)
+                first = i;
+            else
+                index_next(&cur[i]);
+        }
+    index_label(out, service->ns, v->selector[first].key, v->selector[first].value);
+    free(cur);
+}
+
+struct gather {
+    struct arena *arena;
+    struct store_view view;
+    const struct object *service;
+    struct endpoint_pod *pods;
+    size_t pod_count, pod_cap;
+    struct endpoint_slice *slices;
+    const struct object **slice_objects;
+    size_t slice_count, slice_cap;
+    const char *last_node; /* the node looked up last: pods of one node often follow each other */
+    const struct object *last_node_object;
+};
+
+static void *grow(struct arena *a, void *items, size_t count, size_t *cap, size_t size)
+{
+    if (count < *cap)
+        return items;
+    *cap = *cap ? *cap * 2 : 16;
+    void *more = arena_alloc(a, *cap * size);
+    if (count > 0)
+        memcpy(more, items, count * size);
+    return more;
+}
+
+static void add_pod(struct gather *g, const struct object *obj)
+{
+    const struct pod_view *v = pod_view(obj);
+    if (*v->node && (!g->last_node || strcmp(g->last_node, v->node) != 0)) {
+        g->last_node = v->node;
+        g->last_node_object = view_find(&g->view, KIND_NODE, "", v->node);
+    }
+    const struct object *node = *v->node ? g->last_node_object : NULL;
+    g->pods = grow(g->arena, g->pods, g->pod_count, &g->pod_cap, sizeof *g->pods);
+    g->pods[g->pod_count++] = (struct endpoint_pod){.name = obj->name,
+                                                    .uid = obj->uid,
+                                                    .node = v->node,
+                                                    .zone = zone_of(node),
+                                                    .node_missing = *v->node && !node,
+                                                    .hostname = v->hostname,
+                                                    .subdomain = v->subdomain,
+                                                    .ips = v->ips,
+                                                    .ip_count = v->ip_count,
+                                                    .ports = v->ports,
+                                                    .port_count = v->port_count,
+                                                    .is_finished = is_finished(v),
+                                                    .is_ready = v->ready,
+                                                    .is_terminating = obj->deleted_us != 0};
+}
+
+static bool is_reserved_label(const char *key)
+{
+    return strcmp(key, LABEL_SERVICE) == 0 || strcmp(key, LABEL_MANAGED_BY) == 0 ||
+           strcmp(key, LABEL_HEADLESS) == 0;
+}
+
+/* R98: labels = those of the Service, and ours. */
+static bool has_right_labels(const struct object *slice, const struct object *service)
+{
+    size_t want = 2;
+    const char *headless = object_label(slice, LABEL_HEADLESS);
+    if (service_view(service)->headless) {
+        want++;
+        if (!headless || *headless)
+            return false;
+    }
+    for (size_t i = 0; i < service->label_count; i++) {
+        if (is_reserved_label(service->labels[i].key))
+            continue;
+        want++;
+        const char *have = object_label(slice, service->labels[i].key);
+        if (!have || strcmp(have, service->labels[i].value) != 0)
+            return false;
+    }
+    return slice->label_count == want;
+}
+
+static bool has_right_owner(const struct object *slice, const struct object *service)
+{
+    const struct owner_ref *owner = object_controller(slice);
+    return owner && strcmp(owner->uid, service->uid) == 0;
+}
+
+static void gather_view(struct gather *g)
+{
+    char term[INDEX_TERM_MAX];
+    struct index_cursor cur;
+    shortest_term(&g->view, g->service, term);
+    for (index_seek(&cur, &g->view, KIND_POD, term); cur.object; index_next(&cur))
+        if (selects(g->service, cur.object))
+            add_pod(g, cur.object);
+    index_service(term, g->service->ns, g->service->name);
+    for (index_seek(&cur, &g->view, KIND_SLICE, term); cur.object; index_next(&cur)) {
+        if (!is_ours(cur.object) || cur.object->deleted_us)
+            continue;
+        if (g->slice_count == g->slice_cap) {
+            size_t cap = g->slice_cap;
+            g->slices = grow(g->arena, g->slices, g->slice_count, &cap, sizeof *g->slices);
+            g->slice_objects = grow(g->arena, g->slice_objects, g->slice_count, &g->slice_cap,
+                                    sizeof(const struct object *));
+        }
+        g->slice_objects[g->slice_count] = cur.object;
+        g->slices[g->slice_count++] =
+            (struct endpoint_slice){.view = slice_view(cur.object),
+                                    .is_stale = !has_right_labels(cur.object, g->service) ||
+                                                !has_right_owner(cur.object, g->service)};
+    }
+}
+
+/* ---- apply ---- */
+
+static cJSON *endpoint_tree(const struct plan_endpoint *e, const char *ns)
+{
+    cJSON *out = cJSON_CreateObject();
+    cJSON *addresses = json_arr(out, "addresses");
+    for (size_t i = 0; i < e->address_count; i++)
+        cJSON_AddItemToArray(addresses, cJSON_CreateString(e->addresses[i]));
+    cJSON *conditions = json_obj(out, "conditions");
+    json_set_bool(conditions, "ready", e->ready);
+    json_set_bool(conditions, "serving", e->serving);
+    json_set_bool(conditions, "terminating", e->terminating);
+    if (*e->hostname)
+        json_set_str(out, "hostname", e->hostname);
+    if (*e->pod->node)
+        json_set_str(out, "nodeName", e->pod->node);
+    if (*e->pod->zone)
+        json_set_str(out, "zone", e->pod->zone);
+    cJSON *target = json_obj(out, "targetRef");
+    json_set_str(target, "kind", "Pod");
+    json_set_str(target, "namespace", ns);
+    json_set_str(target, "name", e->pod->name);
+    json_set_str(target, "uid", e->pod->uid);
+    return out;
+}
+
+struct write {
+    const struct object *service;
+    const struct slice_step *step;
+};
+
+static void set_metadata(cJSON *tree, const struct object *service)
+{
+    cJSON *metadata = json_obj(tree, "metadata");
+    cJSON *labels = cJSON_CreateObject();
+    for (size_t i = 0; i < service->label_count; i++)
+        if (!is_reserved_label(service->labels[i].key))
+            json_set_str(labels, service->labels[i].key, service->labels[i].value);
+    json_set_str(labels, LABEL_SERVICE, service->name);
+    json_set_str(labels, LABEL_MANAGED_BY, MANAGED_BY);
+    if (service_view(service)->headless)
+        json_set_str(labels, LABEL_HEADLESS, "");
+    json_set(metadata, "labels", labels);
+    char now[CLOCK_TEXT_MAX];
+    json_set_str(json_obj(metadata, "annotations"), TRIGGER_TIME,
+                 clock_format(clock_now_us(), now));
+    cJSON *owners = cJSON_CreateArray(), *owner = cJSON_CreateObject();
+    json_set_str(owner, "apiVersion", "v1");
+    json_set_str(owner, "kind", "Service");
+    json_set_str(owner, "name", service->name);
+    json_set_str(owner, "uid", service->uid);
+    json_set_bool(owner, "controller", true);
+    json_set_bool(owner, "blockOwnerDeletion", true);
+    cJSON_AddItemToArray(owners, owner);
+    json_set(metadata, "ownerReferences", owners);
+}
+
+static int fill_tree(cJSON *tree, void *arg, struct err *e)
+{
+    (void)e;
+    const struct write *w = arg;
+    set_metadata(tree, w->service);
+    json_set_str(tree, "addressType", w->step->family);
+    cJSON *endpoints = cJSON_CreateArray(), *ports = cJSON_CreateArray();
+    for (size_t i = 0; i < w->step->endpoint_count; i++)
+        cJSON_AddItemToArray(endpoints, endpoint_tree(w->step->endpoints[i], w->service->ns));
+    for (size_t i = 0; i < w->step->port_count; i++) {
+        cJSON *port = cJSON_CreateObject();
+        json_set_str(port, "name", w->step->ports[i].name);
+        json_set_str(port, "protocol", w->step->ports[i].protocol);
+        json_set_int(port, "port", w->step->ports[i].port);
+        cJSON_AddItemToArray(ports, port);
+    }
+    json_set(tree, "endpoints", endpoints);
+    json_set(tree, "ports", ports);
+    return 0;
+}
+
+static int apply_step(const struct verb *v, const struct gather *g, const struct slice_step *step,
+                      struct err *e)
+{
+    const struct object *service = g->service;
+    struct write write = {service, step};
+    AUTO_OBJECT out = NULL;
+    if (step->action == SLICE_CREATE) {
+        cJSON *tree = cJSON_CreateObject();
+        json_set_str(tree, "apiVersion", "discovery.k8s.io/v1");
+        json_set_str(tree, "kind", "EndpointSlice");
+        char prefix[OBJECT_KEY_MAX + 1];
+        (void)snprintf(prefix, sizeof prefix, "%s-", service->name);
+        json_set_str(json_obj(tree, "metadata"), "generateName", prefix);
+        (void)fill_tree(tree, &write, e);
+        int rc = verb_create(v, KIND_SLICE, service->ns, tree, &out, e);
+        cJSON_Delete(tree);
+        return rc;
+    }
+    const struct object *slice = g->slice_objects[step->slice];
+    const struct verb_key key = {KIND_SLICE, slice->ns, slice->name};
+    if (step->action == SLICE_UPDATE)
+        return verb_update(v, &key, SUB_NONE, fill_tree, &write, &out, e);
+    bool gone = false;
+    const struct delete_opts opts = {.propagation = PROPAGATE_BACKGROUND, .uid = slice->uid};
+    int rc = verb_delete(v, &key, &opts, &out, &gone, e);
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+/* One unit, so that no reader sees an endpoint in two slices or in none while it moves. */
+static int apply_plan(struct runner *runner, const struct gather *g,
+                      const struct endpoints_plan *plan, struct err *e)
+{
+    struct verb v;
+    runner_verb(runner, &v);
+    for (size_t i = 0; i < plan->count; i++) {
+        int rc = apply_step(&v, g, &plan->steps[i], e);
+        if (rc < 0) {
+            runner_drop(&v);
+            return rc;
+        }
+    }
+    return runner_stage(runner, &v, e);
+}
+
+static enum sync_result sync_service(struct runner *runner, const struct object *service)
+{
+    struct arena arena;
+    arena_init(&arena);
+    struct gather g = {
+        .arena = &arena, .view = store_head(runner_store(runner)), .service = service};
+    gather_view(&g);
+    const struct service_view *v = service_view(service);
+    struct endpoints_view view = {.ns = service->ns,
+                                  .name = service->name,
+                                  .ports = v->ports,
+                                  .port_count = v->port_count,
+                                  .families = v->ip_families,
+                                  .family_count = v->ip_family_count,
+                                  .publish_not_ready = v->publish_not_ready,
+                                  .pods = g.pods,
+                                  .pod_count = g.pod_count,
+                                  .slices = g.slices,
+                                  .slice_count = g.slice_count};
+    struct endpoints_plan plan;
+    endpoints_plan(&view, &arena, &plan);
+    int rc = 0;
+    struct err e = {0};
+    if (plan.count > 0)
+        rc = apply_plan(runner, &g, &plan, &e);
+    arena_fini(&arena);
+    if (rc == ERR_FORBIDDEN) /* the namespace is going */
+        return SYNC_DONE;
+    if (rc < 0 && rc != ERR_CONFLICT)
+        log_warn("service=%s/%s msg=\"slices not written\" reason=\"%s\"", service->ns,
+                 service->name, e.text);
+    return runner_result(rc);
+}
+
+static enum sync_result endpoints_sync(struct runner *runner, void *arg, const char *key)
+{
+    struct endpoints *state = arg;
+    char ns[OBJECT_KEY_MAX + 1];
+    (void)snprintf(ns, sizeof ns, "%s", key);
+    char *slash = strchr(ns, '/');
+    CHECK(slash);
+    *slash = '\0';
+    struct store_view view = store_head(runner_store(runner));
+    const struct object *found = view_find(&view, KIND_SERVICE, ns, slash + 1);
+    /* R91: without selector, and of type ExternalName, the slices are the user's; those of a
+     * deleted Service are collected. */
+    if (!found || found->deleted_us || service_view(found)->selector_count == 0 ||
+        strcmp(service_view(found)->type, "ExternalName") == 0)
+        return SYNC_DONE;
+    AUTO_OBJECT service = object_ref(found); /* staging moves the head on */
+    state->syncing = key;
+    enum sync_result result = sync_service(runner, service);
+    state->syncing = NULL;
+    return result;
+}
+
+static void *endpoints_start(struct runner *runner)
+{
+    struct store_view view = store_head(runner_store(runner));
+    struct view_cursor cur;
+    for (view_seek(&cur, &view, KIND_SERVICE, NULL, NULL); cur.object; view_next(&cur))
+        queue_service(runner, cur.object->ns, cur.object->name);
+    return xcalloc(1, sizeof(struct endpoints));
+}
+
+static void endpoints_stop(void *state)
+{
+    free(state);
+}
+
+const struct controller endpoints_controller = {.name = "endpoints",
+                                                .on_change = endpoints_on_change,
+                                                .sync = endpoints_sync,
+                                                .start = endpoints_start,
+                                                .stop = endpoints_stop};

@@ -1,0 +1,85 @@
+#include "controller/reconcile/reconcile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "controller/reconcile/runner.h"
+#include "controller/reconcile/zone_feed.h"
+
+/* Events are looked at for their age at least this often. */
+#define EVENTS_EVERY_US (INT64_C(60) * 1000000)
+
+struct reconcile {
+    struct reconcile_opts opts;
+    char **pod_range; /* owned copies, for opts */
+    char *volume_dir;
+    struct registry *reg;
+    struct zone_feed *feed;
+    struct runner *runner;
+    struct loop_timer events;
+};
+
+/* Order of rows = order within a pass: what creates before what reads. */
+static const struct controller *const rows[] = {
+    &endpoints_controller,
+};
+
+static void on_events_timer(void *arg)
+{
+    struct reconcile *r = arg;
+    int64_t now_us = clock_mono_us();
+    int64_t due_us = registry_expire_events(r->reg);
+    if (due_us < 0 || due_us > now_us + EVENTS_EVERY_US)
+        due_us = now_us + EVENTS_EVERY_US;
+    loop_timer_set(&r->events, due_us > now_us ? due_us : now_us + 1000000);
+}
+
+static void copy_opts(struct reconcile *r, const struct reconcile_opts *opts)
+{
+    r->opts = *opts;
+    r->pod_range = xcalloc(opts->pod_range_count + 1, sizeof *r->pod_range);
+    for (size_t i = 0; i < opts->pod_range_count; i++)
+        r->pod_range[i] = xstrdup(opts->pod_range[i]);
+    r->opts.pod_range = (const char *const *)r->pod_range;
+    r->volume_dir = xstrdup(opts->volume_dir ? opts->volume_dir : "");
+    r->opts.volume_dir = r->volume_dir;
+}
+
+int reconcile_start(const struct reconcile_opts *opts, struct loop *loop, struct registry *reg,
+                    struct zones *zones, struct reconcile **out, struct err *e)
+{
+    struct reconcile *r = xcalloc(1, sizeof *r);
+    r->reg = reg;
+    copy_opts(r, opts);
+    loop_timer_init(&r->events, loop, on_events_timer, r);
+    if (zones)
+        r->feed = zone_feed_new(loop, registry_store(reg), zones);
+    r->runner = runner_new(&r->opts, loop, reg, rows, ARRAY_SIZE(rows));
+    loop_timer_set(&r->events, clock_mono_us() + EVENTS_EVERY_US);
+    (void)e;
+    *out = r;
+    return 0;
+}
+
+void reconcile_stop(struct reconcile *r)
+{
+    if (!r)
+        return;
+    runner_free(r->runner);
+    zone_feed_free(r->feed);
+    loop_timer_fini(&r->events);
+    for (size_t i = 0; i < r->opts.pod_range_count; i++)
+        free(r->pod_range[i]);
+    free(r->pod_range);
+    free(r->volume_dir);
+    free(r);
+}
+
+void reconcile_register_metrics(struct reconcile *r)
+{
+    runner_register_metrics(r->runner);
+    if (r->feed)
+        zone_feed_register_metrics(r->feed);
+}
