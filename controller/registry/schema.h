@@ -6,7 +6,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "base/buf.h"
+#include "base/err.h"
 #include "controller/store/kind.h"
 
 /* Removes unknown fields from tree and calls found for each with its path ("spec.replica", "spec.ports[0].foo"). Fields that are
