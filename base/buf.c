@@ -139,7 +139,8 @@ static void put_escape(struct buf_out *out, uint8_t c)
     if (c < 0x20 && letter[c]) {
         text[1] = letter[c];
     } else if (c < 0x20) {
-        memcpy(text + 1, "u00", 3);
+        text[1] = 'u';
+        text[2] = text[3] = '0';
         text[4] = hex[c >> 4];
         text[5] = hex[c & 15];
         len = 6;

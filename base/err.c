@@ -17,8 +17,11 @@ static void put_text(char *out, size_t size, const char *format, va_list args)
     int len = vsnprintf(text, sizeof(text), format, args);
     CHECK(len >= 0);
     size_t used = (size_t)len < size ? (size_t)len : utf8_cut(text, size - 1);
-    for (size_t i = 0; i < used; i++)
-        out[i] = (unsigned char)text[i] < 0x20 ? ' ' : text[i];
+    memcpy(out, text, used);
+    for (size_t i = 0; i < used; i++) {
+        if ((unsigned char)out[i] < 0x20)
+            out[i] = ' ';
+    }
     out[used] = '\0';
 }
 
@@ -83,5 +86,5 @@ const char *err_cause_word(enum err_cause_kind kind)
     case CAUSE_FIELD_MANAGER_CONFLICT:
         return "FieldManagerConflict";
     }
-    CHECK(!"a cause kind");
+    check_failed(__FILE__, __LINE__, __func__, "kind is a cause kind");
 }

@@ -646,14 +646,18 @@ static void fail_parser(struct builder *b)
          p->context ? " " : "", p->context ? p->context : "");
 }
 
+/* The last byte of any line break of YAML: \n, \r, U+0085, U+2028, U+2029. */
+static bool ends_line(char c)
+{
+    unsigned char byte = (unsigned char)c;
+    return byte == '\n' || byte == '\r' || byte == 0x85 || byte == 0xa8 || byte == 0xa9;
+}
+
 static bool has_too_many_directives(const char *text, size_t len)
 {
     size_t count = 0;
-    const char *end = text + len;
-    for (const char *at = text; at < end && (at = memchr(at, '%', (size_t)(end - at))); at++) {
-        /* behind any of the line breaks \n, \r, U+0085, U+2028, U+2029 */
-        count += at == text || memchr("\n\r\x85\xa8\xa9", at[-1], 5) != NULL;
-    }
+    for (const char *at = text; (at = memchr(at, '%', (size_t)(text + len - at))); at++)
+        count += at == text || ends_line(at[-1]);
     return count > DIRECTIVES_MAX;
 }
 
@@ -687,7 +691,7 @@ int yaml_parse(const char *text, size_t len, struct yaml_file *out, struct err *
     *out = (struct yaml_file){0};
     if (len > YAML_TEXT_MAX)
         return err_set(e, ERR_TOO_LARGE, "line 1, column 1: more than %u bytes", YAML_TEXT_MAX);
-    if (has_too_many_directives(text, len))
+    if (len && has_too_many_directives(text, len))
         return err_set(e, ERR_TOO_LARGE, "line 1, column 1: more than %d directives",
                        DIRECTIVES_MAX);
     struct builder *b = xcalloc(1, sizeof(*b));
