@@ -24,8 +24,7 @@
 #endif
 
 struct branch {
-    uint32_t head;  /* bitmap, nibble position above it; never changes once another transaction or a
-                       reader sees it */
+    uint32_t head;  /* bitmap, above it the nibble position with its lowest bit inverted */
     uint32_t stamp; /* the transaction that made it; readers never look at it */
     void *twigs[];
 };
@@ -71,12 +70,12 @@ static inline void *leaf_twig(void *leaf)
 
 static inline uint32_t head_at(size_t pos)
 {
-    return (uint32_t)pos << POS_SHIFT;
+    return (uint32_t)(pos ^ 1) << POS_SHIFT;
 }
 
 static inline size_t position(const struct branch *b)
 {
-    return b->head >> POS_SHIFT;
+    return (b->head >> POS_SHIFT) ^ 1;
 }
 
 /* The bit of the twig that key takes at a branch with this head. Even positions are high nibbles.
@@ -86,7 +85,7 @@ static inline uint32_t symbol_bit(uint32_t head, const uint8_t *key, size_t len)
     size_t at = head >> (POS_SHIFT + 1);
     if (at >= len)
         return END_BIT;
-    return 2U << ((key[at] >> ((~head >> (POS_SHIFT - 2)) & 4)) & 15);
+    return 2U << ((key[at] >> ((head >> (POS_SHIFT - 2)) & 4)) & 15);
 }
 
 /* Portable x86-64 has no popcnt; ranks need at most 16 bits. */

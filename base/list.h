@@ -43,7 +43,9 @@ static inline void list_remove(struct list *node)
 
 #define LIST_ENTRY(ptr, type, member)                                                              \
     ((type *)(void *)((char *)(ptr)-offsetof(type, member))) /* NOLINT(bugprone-macro-parentheses) */
+/* NOLINTBEGIN(bugprone-macro-parentheses): `it` is a name, not an expression */
 /* Safe against removal of the current node. */
 #define LIST_FOREACH(it, head)                                                                     \
     for (struct list *it = (head)->next, *it##_next_ = it->next; it != (head);                     \
          it = it##_next_, it##_next_ = it->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
