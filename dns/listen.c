@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@ int listen_parse(const char *text, struct listen_address *out, struct err *e)
     size_t len = colon ? (size_t)(colon - text) : 0;
     bool is_sound = colon && len < sizeof host && len >= 2 * skip + 1 && colon[1] != '\0' &&
                     strspn(colon + 1, "0123456789") == strlen(colon + 1) &&
+                    strlen(colon + 1) <= 5 && strtoul(colon + 1, NULL, 10) <= UINT16_MAX &&
                     (!is_bracketed || colon[-1] == ']');
     struct addrinfo hints = {.ai_family = is_bracketed ? AF_INET6 : AF_INET,
                              .ai_socktype = SOCK_DGRAM,
