@@ -147,12 +147,13 @@ void loop_end_of_turn(struct loop_task *task)
     }
 }
 
-static void list_move(struct list *from, struct list *to)
+/* What was asked for in the last turn comes before what this turn asks for. */
+static void later_is_now(struct loop *loop)
 {
-    LIST_FOREACH(node, from)
-    {
+    while (!list_is_empty(&loop->later)) {
+        struct list *node = loop->later.prev;
         list_remove(node);
-        list_push_back(to, node);
+        list_push_front(&loop->tasks, node);
     }
 }
 
@@ -331,7 +332,7 @@ static void on_later(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct loop *loop = loop_from(arg);
-    list_move(&loop->later, &loop->tasks);
+    later_is_now(loop);
     event_active(loop->tasks_event, 0, 0);
 }
 
@@ -374,7 +375,7 @@ void loop_free(struct loop *loop)
         return;
     while (loop->timers > 0)
         loop->heap[--loop->timers]->due_us = -1;
-    list_move(&loop->later, &loop->tasks);
+    later_is_now(loop);
     LIST_FOREACH(node, &loop->tasks)
     {
         list_remove(node);
@@ -411,7 +412,7 @@ void loop_run(struct loop *loop)
 bool loop_step(struct loop *loop)
 {
     CHECK(!loop->base);
-    list_move(&loop->later, &loop->tasks);
+    later_is_now(loop);
     bool any = run_posts(loop);
     any = run_timers(loop) || any;
     return run_tasks(loop) || any;
