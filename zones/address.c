@@ -46,16 +46,30 @@ static void longest_zero_run(const struct naming_address *a, int *start, int *le
     }
 }
 
+static char *format_octet(char *out, uint8_t octet)
+{
+    if (octet >= 100)
+        *out++ = (char)('0' + octet / 100);
+    if (octet >= 10)
+        *out++ = (char)('0' + octet / 10 % 10);
+    *out++ = (char)('0' + octet % 10);
+    return out;
+}
+
 /* Text with the given separators; IPv6 always in hexadecimal groups. Returns its length. */
 static size_t format_with(const struct naming_address *a, char out[48], char dot, char colon)
 {
-    if (a->len == 4)
-        return (size_t)snprintf(out, 48, "%u%c%u%c%u%c%u", a->bytes[0], dot, a->bytes[1], dot,
-                                a->bytes[2], dot, a->bytes[3]);
+    char *at = out;
+    if (a->len == 4) {
+        for (int i = 0; i < 4; i++) {
+            at = format_octet(at, a->bytes[i]);
+            *at++ = i < 3 ? dot : 0;
+        }
+        return (size_t)(at - out) - 1;
+    }
     int start;
     int len;
     longest_zero_run(a, &start, &len);
-    char *at = out;
     for (int i = 0; i < 8; i++) {
         if (i == start) {
             *at++ = colon;

@@ -31,8 +31,11 @@ struct zone_apex {
     const struct rrset *soa, *negative_soa, *ns;
     const struct zone_node *ns_node; /* ns.dns.Z: addresses for the additional section of NS */
     uint32_t serial;
+    uint16_t key_len; /* of the apex's name key: a name lies in or below this zone when its key begins with it */
+    uint16_t parent;  /* index of the next enclosing zone in zone_version.apexes, or ZONE_NO_PARENT */
     bool reverse;
 };
+#define ZONE_NO_PARENT UINT16_MAX
 
 enum pods_mode { PODS_VERIFIED, PODS_INSECURE, PODS_DISABLED };
 
@@ -54,13 +57,14 @@ enum match_kind {
     MATCH_ANY,      /* type ANY at a name that owns records: answer RFC 8482 HINFO (K-ANY); a CNAME gives MATCH_EXACT with it */
     MATCH_NODATA,   /* the name exists, or only names below it do (RFC 8020), without the type */
     MATCH_NXDOMAIN, /* neither the name nor anything below it exists */
-    MATCH_SYNTH,    /* pods insecure: one address record in synth (K-PODS), type A or AAAA as asked */
+    MATCH_SYNTH,    /* pods insecure: one address record in synth (K-PODS), type A or AAAA as asked; for any other type such a
+                     * name gives MATCH_NODATA, and MATCH_ANY for ANY, with node NULL */
     MATCH_OUTSIDE   /* in no zone we serve (K-OUT), or a reverse name that falls through (K-REV) */
 };
 
 struct zone_match {
     enum match_kind kind;
-    const struct zone_node *node;  /* NULL when the name is an empty non-terminal, missing, or outside */
+    const struct zone_node *node;  /* NULL when the name is an empty non-terminal, synthesised, missing, or outside */
     const struct rrset *set;       /* MATCH_EXACT, MATCH_CNAME */
     const struct zone_apex *apex;  /* zone that contains the name; NULL for MATCH_OUTSIDE */
     uint8_t synth[16];             /* MATCH_SYNTH: the address, network order */

@@ -50,10 +50,13 @@ bool zones_reclaim(struct zones *zones);
 struct zone_txn *zone_txn_new(struct zones *zones);
 void zone_txn_free(struct zone_txn *txn); /* aborts */
 
-/* Namespaces: <ns>.svc.Z and <ns>.pod.Z (K-NSNODE). Services of a namespace that is not there give no names (K-NSX). */
+/* Namespaces: <ns>.svc.Z and <ns>.pod.Z (K-NSNODE). Services and pods of a namespace that is not there give no names (K-NSX) and
+ * are not remembered: who puts a namespace puts its Services and pods again after it, in the same transaction. Deleting a
+ * namespace deletes everything of its Services and pods, reverse names included. Putting one that is there changes nothing. */
 void zone_txn_put_namespace(struct zone_txn *txn, const char *ns);
 void zone_txn_del_namespace(struct zone_txn *txn, const char *ns);
-/* The Service as it is now, with all its slices; replaces what it published before, forward and reverse, in this transaction. */
+/* The Service as it is now, with all its slices; replaces what it published before, forward and reverse, in this transaction.
+ * Only names that differ are written: the cost is that of reading the input once. */
 void zone_txn_put_service(struct zone_txn *txn, const struct naming_service *service);
 void zone_txn_del_service(struct zone_txn *txn, const char *ns, const char *name);
 /* Pod records (K-PODS, verified mode). key is the pod's name; addresses as in status.podIPs of a pod that is not finished. */
@@ -64,10 +67,12 @@ void zone_txn_del_pod(struct zone_txn *txn, const char *ns, const char *pod);
 /* The first complete load has happened: answers begin (K-SYNC). */
 void zone_txn_loaded(struct zone_txn *txn, int64_t now_us);
 
-/* True when some zone's visible content differs from the published version; only then does a serial move (K-SERIAL, D18). */
+/* True when some zone's visible content differs from the published version, or the first load is complete; only then does a
+ * serial move (K-SERIAL, D18). A transaction without visible changes is to be published all the same, never freed: it may
+ * have changed what waits behind the visible (a second pod with one address, a hidden PTR), and the version's revision. */
 bool zone_txn_has_changes(const struct zone_txn *txn);
-/* Publishes; takes txn. revision: store revision of the commit. Zones whose content changed get serial = revision mod 2^32,
- * others keep theirs. Cannot fail. */
+/* Publishes; takes txn. revision: store revision of the commit. Zones whose content changed get serial = revision mod 2^32 (or
+ * the next number after the present one when that would not be an increase), others keep theirs. Cannot fail. */
 void zone_txn_publish(struct zone_txn *txn, uint64_t revision);
 
 /* Serials to be remembered in the store and given back at start, so that a restart shows the same (K-SERIAL, R-043). */
@@ -79,7 +84,7 @@ void zones_serial_restore(struct zones *zones, const char *name, uint32_t serial
 uint64_t zones_serial_digest(const struct zones *zones, size_t i);
 
 struct zones_stats {
-    size_t names, services, bytes;
-    uint64_t ignored_hostnames, too_long_names; /* K-NAMES */
+    size_t names, services, bytes; /* bytes: allocated for the current version and its books, garbage not included */
+    uint64_t ignored_hostnames, too_long_names; /* at present (K-NAMES) */
 };
 void zones_stats(const struct zones *zones, struct zones_stats *out);

@@ -1,0 +1,112 @@
+/* zones/rrset_pool.c - equal small sets are one object: open addressing over set pointers; declared
+ * in rrset_build.h. */
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "zones/hash.h"
+#include "zones/rrset_build.h"
+#include "zones/sizes.h"
+
+#define POOL_MIN 64
+
+static size_t pool_hash(const struct rrset *set)
+{
+    size_t head = sizeof *set;
+    return (size_t)hash_join(hash_bytes(set->body, rrset_bytes(set) - head),
+                             (uint64_t)set->type << 32 | set->count);
+}
+
+void rrset_pool_init(struct rrset_pool *pool)
+{
+    *pool = (struct rrset_pool){.slot = xcalloc(POOL_MIN, sizeof(struct rrset *)),
+                                .mask = POOL_MIN - 1};
+}
+
+void rrset_pool_fini(struct rrset_pool *pool)
+{
+    CHECK(pool->used == 0);
+    free(pool->slot);
+    *pool = (struct rrset_pool){0};
+}
+
+/* The slot that holds an equal set, or the empty one where it belongs. */
+static size_t pool_slot(const struct rrset_pool *pool, const struct rrset *set)
+{
+    size_t i = pool_hash(set) & pool->mask;
+    while (pool->slot[i] && !rrset_equal(pool->slot[i], set))
+        i = (i + 1) & pool->mask;
+    return i;
+}
+
+static void pool_resize(struct rrset_pool *pool, size_t slots)
+{
+    struct rrset_pool old = *pool;
+    pool->slot = xcalloc(slots, sizeof(struct rrset *));
+    pool->mask = slots - 1;
+    for (size_t i = 0; i <= old.mask; i++) {
+        if (!old.slot[i])
+            continue;
+        size_t at = pool_hash(old.slot[i]) & pool->mask;
+        while (pool->slot[at])
+            at = (at + 1) & pool->mask;
+        pool->slot[at] = old.slot[i];
+    }
+    free(old.slot);
+}
+
+struct rrset *rrset_pool_adopt(struct rrset_pool *pool, struct rrset *fresh)
+{
+    pool->bytes += size_allocated(rrset_bytes(fresh));
+    return fresh;
+}
+
+struct rrset *rrset_pool_intern(struct rrset_pool *pool, struct rrset *fresh)
+{
+    size_t i = pool_slot(pool, fresh);
+    if (pool->slot[i]) {
+        free(fresh);
+        rrset_ref(pool->slot[i]);
+        return pool->slot[i];
+    }
+    fresh->is_interned = true;
+    pool->slot[i] = fresh;
+    pool->used++;
+    if (pool->used * 4 > (pool->mask + 1) * 3)
+        pool_resize(pool, (pool->mask + 1) * 2);
+    return rrset_pool_adopt(pool, fresh);
+}
+
+/* Takes the set out and closes the gap, so that every probe sequence stays unbroken. */
+static void pool_remove(struct rrset_pool *pool, const struct rrset *set)
+{
+    size_t gap = pool_slot(pool, set);
+    CHECK(pool->slot[gap] == set);
+    for (size_t i = (gap + 1) & pool->mask; pool->slot[i]; i = (i + 1) & pool->mask) {
+        size_t home = pool_hash(pool->slot[i]) & pool->mask;
+        if (((i - home) & pool->mask) >= ((i - gap) & pool->mask)) {
+            pool->slot[gap] = pool->slot[i];
+            gap = i;
+        }
+    }
+    pool->slot[gap] = NULL;
+    pool->used--;
+    if (pool->mask >= POOL_MIN && pool->used * 8 < pool->mask)
+        pool_resize(pool, (pool->mask + 1) / 2);
+}
+
+void rrset_ref(struct rrset *set)
+{
+    set->refs++;
+    CHECK(set->refs != 0);
+}
+
+void rrset_unref(struct rrset_pool *pool, struct rrset *set)
+{
+    CHECK(set->refs > 0);
+    if (--set->refs > 0)
+        return;
+    if (set->is_interned)
+        pool_remove(pool, set);
+    pool->bytes -= size_allocated(rrset_bytes(set));
+    free(set);
+}

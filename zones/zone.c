@@ -1,0 +1,127 @@
+#include "zones/zone.h"
+
+#include <string.h>
+
+#include "zones/naming.h"
+#include "zones/node.h"
+
+/* The innermost zone around a name of which `leaf` is a nearest neighbour: a leaf that shares
+ * `common` octets of the key lies in that zone or in one inside it, and a zone encloses the name
+ * when its whole key is among those octets (R-019). */
+static const struct zone_apex *enclosing_apex(const struct zone_version *version,
+                                              const struct zone_node *leaf, size_t common)
+{
+    if (!leaf)
+        return NULL;
+    const struct zone_apex *apex = &version->apexes[leaf->apex];
+    while (apex->key_len > common) {
+        if (apex->parent == ZONE_NO_PARENT)
+            return NULL;
+        apex = &version->apexes[apex->parent];
+    }
+    return apex;
+}
+
+const struct zone_apex *zone_apex_find(const struct zone_version *version, const uint8_t *name)
+{
+    uint8_t key[NAME_MAX_KEY];
+    size_t len = name_key(name, key);
+    struct cow_near near;
+    cow_near(&node_cow_type, version->names, key, len, &near);
+    return enclosing_apex(version, near.leaf, near.common);
+}
+
+static void match_node(const struct zone_node *node, uint16_t type, struct zone_match *out)
+{
+    out->node = node;
+    out->kind = MATCH_NODATA;
+    for (size_t i = 0; i < node->set_count; i++) {
+        const struct rrset *set = node->set[i];
+        bool is_cname = set->type == RR_CNAME;
+        if (set->type == type || is_cname) {
+            out->set = set;
+            out->kind = set->type == type || type == RR_ANY ? MATCH_EXACT : MATCH_CNAME;
+            return;
+        }
+    }
+    if (type == RR_ANY && node->set_count > 0)
+        out->kind = MATCH_ANY;
+}
+
+/* Pods `insecure`: any well-formed dashed address directly below an existing <ns>.pod.Z (K-PODS).
+ */
+static bool match_synthetic(const struct zone_version *version, const uint8_t *name,
+                            const uint8_t *key, size_t key_len, uint16_t type,
+                            struct zone_match *out)
+{
+    size_t label = name[0];
+    struct naming_address address;
+    if (version->pods != PODS_INSECURE || label == 0 || !naming_undash(name + 1, label, &address))
+        return false;
+    /* a label of hexadecimal digits and hyphens needs no escapes in the key */
+    const struct zone_node *parent =
+        cow_find(&node_cow_type, version->names, key, key_len - label - 1);
+    if (!parent || !parent->is_pod_namespace)
+        return false;
+    out->kind = MATCH_NODATA;
+    if (type == RR_ANY) {
+        out->kind = MATCH_ANY;
+    } else if (type == (address.len == 4 ? RR_A : RR_AAAA)) {
+        out->kind = MATCH_SYNTH;
+        out->synth_len = address.len;
+        memcpy(out->synth, address.bytes, address.len);
+    }
+    return true;
+}
+
+void zone_find(const struct zone_version *version, const uint8_t *name, uint16_t type,
+               struct zone_match *out)
+{
+    uint8_t key[NAME_MAX_KEY];
+    size_t len = name_key(name, key);
+    struct cow_near near;
+    cow_near(&node_cow_type, version->names, key, len, &near);
+    out->kind = MATCH_OUTSIDE;
+    out->node = NULL;
+    out->set = NULL;
+    out->apex = enclosing_apex(version, near.leaf, near.common);
+    out->synth_len = 0;
+    if (!out->apex)
+        return;
+    const struct zone_node *node = near.exact;
+    if (out->apex->reverse && version->reverse_fallthrough && (!node || !node_set(node, RR_PTR))) {
+        out->apex = NULL; /* only full addresses known here are answered (K-REV) */
+        return;
+    }
+    if (node)
+        match_node(node, type, out);
+    else if (near.is_prefix)
+        out->kind = MATCH_NODATA; /* an empty non-terminal (K-ENT) */
+    else if (!match_synthetic(version, name, key, len, type, out))
+        out->kind = MATCH_NXDOMAIN;
+}
+
+void zone_walk_init(struct zone_walk *walk, const struct zone_version *version,
+                    const struct zone_apex *apex)
+{
+    walk->version = version;
+    walk->apex = apex;
+    walk->apex_key_len = name_key(node_name(apex->node), walk->apex_key);
+    cow_seek(&walk->cursor, &node_cow_type, version->names, walk->apex_key, walk->apex_key_len,
+             false);
+}
+
+const struct zone_node *zone_walk_next(struct zone_walk *walk)
+{
+    struct cow_cursor *cur = &walk->cursor;
+    for (;;) {
+        const struct zone_node *node = cur->leaf;
+        if (!node || cur->key_len < walk->apex_key_len ||
+            memcmp(cur->key, walk->apex_key, walk->apex_key_len) != 0)
+            return NULL;
+        cow_next(cur);
+        if (&walk->version->apexes[node->apex] ==
+            walk->apex) /* else it belongs to a zone inside this one */
+            return node;
+    }
+}
