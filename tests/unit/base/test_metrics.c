@@ -30,7 +30,7 @@ static void assert_text(const char *expected)
 static void collect_by_zone(struct buf_out *out, const struct metric_family *family, void *arg)
 {
     const char *const *zones = arg;
-    for (double value = 1; *zones; zones++, value++) {
+    for (int value = 1; *zones; zones++, value++) {
         struct buf_out labels;
         buf_out_init(&labels);
         buf_puts(&labels, "zone=\"");
