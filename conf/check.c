@@ -1,0 +1,180 @@
+#include "conf/check.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+static bool is_address(const char *text)
+{
+    uint8_t bytes[16];
+    return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
+}
+
+static bool parse_number(const char *text, long min, long max, long *out)
+{
+    if (*text < '0' || *text > '9')
+        return false;
+    char *end;
+    errno = 0;
+    *out = strtol(text, &end, 10);
+    return errno == 0 && *end == '\0' && *out >= min && *out <= max;
+}
+
+/* Splits "ADDR:PORT" or "[ADDR]:PORT" into host (no brackets) and port; false when it is neither.
+ */
+static bool endpoint_split(const char *value, char host[64], const char **port)
+{
+    const char *colon = strrchr(value, ':');
+    size_t len = colon ? (size_t)(colon - value) : 0;
+    if (len == 0 || len >= 64)
+        return false;
+    const char *start = value;
+    bool is_bracketed = value[0] == '[';
+    if (is_bracketed) {
+        if (value[len - 1] != ']' || len < 3)
+            return false;
+        start++;
+        len -= 2;
+    }
+    memcpy(host, start, len);
+    host[len] = '\0';
+    *port = colon + 1;
+    return is_bracketed == (strchr(host, ':') != NULL);
+}
+
+const char *check_endpoint(const char *value)
+{
+    char host[64];
+    const char *port;
+    long number;
+    if (!endpoint_split(value, host, &port))
+        return "is not ADDR:PORT (IPv6 as [ADDR]:PORT)";
+    if (!is_address(host))
+        return "does not begin with an IP address";
+    return parse_number(port, 0, 65535, &number) ? NULL : "does not end in a port from 0 to 65535";
+}
+
+const char *check_loopback(const char *value)
+{
+    const char *wrong = check_endpoint(value);
+    if (wrong)
+        return wrong;
+    if (strncmp(value, "127.", 4) != 0 && strncmp(value, "[::1]:", 6) != 0)
+        return "is not a loopback address; anything else needs TLS, which this version does not "
+               "have";
+    return NULL;
+}
+
+const char *check_address(const char *value)
+{
+    return is_address(value) ? NULL : "is not an IP address";
+}
+
+const char *check_cidr(const char *value)
+{
+    char host[64];
+    const char *slash = strchr(value, '/');
+    if (!slash || (size_t)(slash - value) >= sizeof host)
+        return "is not a network such as 10.244.0.0/16";
+    memcpy(host, value, (size_t)(slash - value));
+    host[slash - value] = '\0';
+    uint8_t bytes[16] = {0};
+    long bits, prefix;
+    if (inet_pton(AF_INET, host, bytes) == 1)
+        bits = 32;
+    else if (inet_pton(AF_INET6, host, bytes) == 1)
+        bits = 128;
+    else
+        return "does not begin with an IP address";
+    if (!parse_number(slash + 1, 0, bits, &prefix))
+        return "has a prefix length out of range";
+    for (long bit = prefix; bit < bits; bit++)
+        if (bytes[bit / 8] & (0x80 >> (bit % 8)))
+            return "has bits set beyond its prefix length";
+    return NULL;
+}
+
+const char *check_network(const char *value)
+{
+    if (strcmp(value, "any") == 0 || is_address(value))
+        return NULL;
+    return strchr(value, '/') ? check_cidr(value) : "is not \"any\", an address or a network";
+}
+
+const char *check_nsid(const char *value)
+{
+    return strlen(value) <= 255 ? NULL : "is longer than 255 octets";
+}
+
+const char *check_zone(const char *value)
+{
+    size_t total = 0, label = 0;
+    for (const char *at = value; *at; at++, total++) {
+        if (*at == '.') {
+            if (label == 0)
+                return "has an empty label";
+            label = 0;
+        } else if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_",
+                           *at)) {
+            return "is not a domain name";
+        } else if (++label > 63) {
+            return "has a label longer than 63 octets";
+        }
+    }
+    return total == 0 ? "is empty" : total > 120 ? "is longer than 120 octets" : NULL;
+}
+
+static bool ends_with(const char *text, size_t len, const char *suffix)
+{
+    size_t want = strlen(suffix);
+    return len >= want && memcmp(text + len - want, suffix, want) == 0;
+}
+
+const char *check_reverse(const char *value)
+{
+    if (strchr(value, '/'))
+        return check_cidr(value);
+    size_t len = strlen(value);
+    if (len && value[len - 1] == '.')
+        len--;
+    if (!ends_with(value, len, "in-addr.arpa") && !ends_with(value, len, "ip6.arpa"))
+        return "is neither a network nor a name below in-addr.arpa or ip6.arpa";
+    return NULL;
+}
+
+const char *check_socket(const char *value)
+{
+    if (*value == '\0')
+        return NULL;
+    if (*value != '/')
+        return "is not an absolute path";
+    return strlen(value) < sizeof((struct sockaddr_un *)NULL)->sun_path
+               ? NULL
+               : "is too long for a socket";
+}
+
+const char *check_path(const char *value)
+{
+    return *value ? NULL : "is empty";
+}
+
+const char *check_class(const char *value)
+{
+    size_t len = strlen(value);
+    if (len == 0)
+        return NULL;
+    if (len > 253 || strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-.") != len ||
+        strchr("-.", value[0]) || strchr("-.", value[len - 1]))
+        return "is not a name of lower case letters, digits, '-' and '.'";
+    return NULL;
+}
+
+const char *check_prefix(const char *value)
+{
+    long number;
+    return parse_number(value, 1, 128, &number) ? NULL : "is not a prefix length";
+}

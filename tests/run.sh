@@ -1,0 +1,58 @@
+#!/bin/sh
+# Installs what is missing, builds with ASan and UBSan, and runs every test.
+#   sh tests/run.sh          the default, under 15 minutes on two cores
+#   sh tests/run.sh --all    and the clang build, clang-tidy, ThreadSanitizer, and the long runs
+set -eu
+cd "$(dirname "$0")/.."
+
+everything=false
+case ${1:-} in
+--all) everything=true ;;
+"") ;;
+*) echo "usage: sh tests/run.sh [--all]" >&2; exit 1 ;;
+esac
+
+if $everything; then sh conf/packages.sh build test all; else sh conf/packages.sh build test; fi
+
+jobs=$(nproc)
+step() { printf '\n== %s\n' "$*"; }
+configure_and_build() { # preset, build folder
+    cmake --preset "$1" -G Ninja >"$2.configure.log" 2>&1 || { cat "$2.configure.log"; exit 1; }
+    cmake --build "$2" -j "$jobs"
+}
+
+mkdir -p build
+step "build with ASan and UBSan"
+configure_and_build debug build
+step "tests"
+(cd build && ctest -j "$jobs" --output-on-failure)
+
+$everything || exit 0
+
+step "build with clang"
+mkdir -p build/clang
+configure_and_build clang build/clang
+(cd build/clang && ctest -j "$jobs" -L 'unit|fuzz-smoke' --output-on-failure)
+for fuzzer in build/clang/tests/libfuzzer_*; do
+    step "${fuzzer##*/}"
+    entry=${fuzzer##*/libfuzzer_}
+    mkdir -p "build/corpus/$entry"
+    "$fuzzer" -max_total_time=60 -timeout=10 -rss_limit_mb=4096 "build/corpus/$entry" "tests/fuzz/corpus/$entry"
+done
+
+step "clang-tidy"
+git ls-files '*.c' | grep -E '^(base|zones|dns|controller|conf|cmd)/' |
+    xargs -P "$jobs" -n 4 clang-tidy-14 --quiet -p build/clang
+
+step "ThreadSanitizer"
+mkdir -p build/tsan
+configure_and_build tsan build/tsan
+(cd build/tsan && ctest -j "$jobs" -L unit --output-on-failure)
+
+step "long runs"
+mkdir -p build/release-ubsan
+configure_and_build release-ubsan build/release-ubsan
+(cd build/release-ubsan && COW_STEPS=3000000 ctest -L unit -R 'base/test_cow' --output-on-failure)
+if [ -x build/release-ubsan/tests/simulator ]; then
+    build/release-ubsan/tests/simulator --steps 1000000
+fi

@@ -1,0 +1,223 @@
+/* The option table and its parser: DESIGN section 2. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/check.h"
+#include "conf/conf.h"
+
+static char *write_file(const char *text)
+{
+    char *path = xstrdup("/tmp/test_conf_XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    return path;
+}
+
+static int load_text(const char *text, struct options *o, struct err *e)
+{
+    char *path = write_file(text);
+    int rc = conf_load(path, NULL, 0, o, e);
+    unlink(path);
+    free(path);
+    return rc;
+}
+
+static void defaults_are_those_of_the_contract(void **state)
+{
+    (void)state;
+    struct options o;
+    assert_int_equal(conf_load(NULL, NULL, 0, &o, NULL), 0);
+    assert_int_equal(o.dns_listen.count, 2);
+    assert_string_equal(o.dns_listen.items[1], "[::1]:53");
+    assert_int_equal(o.dns_udp_size, 1232);
+    assert_true(o.dns_rotate);
+    assert_int_equal(o.zone_ttl_us, 5000000);
+    assert_int_equal(o.nodes_embedded_start_us, 200000);
+    assert_int_equal(o.store_history_bytes, 64 << 20);
+    assert_string_equal(o.zone_name, "cluster.local");
+    assert_string_equal(o.run_user, "");
+    assert_int_equal(o.zone_reverse.count, 0);
+    conf_fini(&o);
+}
+
+static void file_values_are_read_with_their_units(void **state)
+{
+    (void)state;
+    struct options o;
+    struct err e = {0};
+    int rc = load_text("dns:\n  listen: [\"127.0.0.1:5300\"]\n  tcp-idle: 3\n  rotate: false\n"
+                       "zone:\n  ttl: 30s\n  pods: insecure\nstore:\n  history-bytes: 1 MiB\n"
+                       "nodes:\n  gc-period: 1m\n  pod-prefix: 25\nforward:\n",
+                       &o, &e);
+    assert_string_equal(e.text, "");
+    assert_int_equal(rc, 0);
+    assert_int_equal(o.dns_listen.count, 1);
+    assert_int_equal(o.dns_tcp_idle_us, 3000000);
+    assert_false(o.dns_rotate);
+    assert_int_equal(o.zone_ttl_us, 30000000);
+    assert_string_equal(o.zone_pods, "insecure");
+    assert_int_equal(o.store_history_bytes, 1 << 20);
+    assert_int_equal(o.nodes_gc_period_us, 60000000);
+    assert_string_equal(o.nodes_pod_prefix.items[0], "25");
+    conf_fini(&o);
+}
+
+static void settings_win_and_the_first_of_a_list_replaces_it(void **state)
+{
+    (void)state;
+    char *path = write_file("zone:\n  name: file.test\ndns:\n  listen: [\"127.0.0.1:1\"]\n");
+    const char *settings[] = {"zone.name=k8s.test", "dns.listen=127.0.0.1:2", "dns.listen=[::1]:3",
+                              "metrics.listen="};
+    struct options o;
+    assert_int_equal(conf_load(path, settings, 4, &o, NULL), 0);
+    assert_string_equal(o.zone_name, "k8s.test");
+    assert_int_equal(o.dns_listen.count, 2);
+    assert_string_equal(o.dns_listen.items[0], "127.0.0.1:2");
+    assert_int_equal(o.metrics_listen.count, 0);
+    conf_fini(&o);
+    unlink(path);
+    free(path);
+}
+
+static void printed_configuration_reads_back_the_same(void **state)
+{
+    (void)state;
+    const char *settings[] = {"zone.ttl=90s", "dns.nsid=a \"b\"", "nodes.pod-range=10.1.0.0/16",
+                              "nodes.pod-range=fd00::/48"};
+    struct options o, again;
+    struct buf_out first, second;
+    struct err e = {0};
+    assert_int_equal(conf_load(NULL, settings, 4, &o, NULL), 0);
+    buf_out_init(&first);
+    buf_out_init(&second);
+    conf_print(&o, &first);
+    int rc = load_text(first.data, &again, &e);
+    assert_string_equal(e.text, "");
+    assert_int_equal(rc, 0);
+    conf_print(&again, &second);
+    assert_string_equal(first.data, second.data);
+    assert_non_null(strstr(first.data, "ttl: 90s"));
+    buf_out_fini(&first);
+    buf_out_fini(&second);
+    conf_fini(&o);
+    conf_fini(&again);
+}
+
+static void wrong_files_name_the_line(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *error;
+    } rows[] = {
+        {"dns:\n  listen: [\"127.0.0.1:53\"]\n  lissen: 1\n", "line 3: unknown option dns.lissen"},
+        {"dnss:\n  listen: 1\n", "line 1: unknown section dnss"},
+        {"dns: 5\n", "line 1: dns: expected a mapping"},
+        {"zone:\n\n  ttl: 2h\n", "line 3: zone.ttl: \"2h\" is outside 0us to 3600000000us"},
+        {"zone:\n  ttl: soon\n",
+         "line 2: zone.ttl: \"soon\" is not a duration such as 5s, 200ms or 10m"},
+        {"zone:\n  pods: maybe\n",
+         "line 2: zone.pods: \"maybe\" is none of verified|insecure|disabled"},
+        {"dns:\n  listen: [\"1.2.3.4\"]\n", "line 2: dns.listen: \"1.2.3.4\" is not ADDR:PORT"},
+        {"dns:\n  listen: [\"::1:53\"]\n", "is not ADDR:PORT"},
+        {"dns:\n  listen: [\"1.2.3.4:70000\"]\n", "does not end in a port"},
+        {"dns:\n  rotate: [true]\n", "line 2: dns.rotate: expected a plain value"},
+        {"dns:\n  workers: 1.5\n", "line 2: dns.workers: \"1.5\" is not a whole number"},
+        {"dns:\n  workers: -1\n", "line 2: dns.workers: \"-1\" is not a whole number"},
+        {"dns:\n  workers: 99999999999999999999\n", "dns.workers"},
+        {"api:\n  listen: [\"10.0.0.1:80\"]\n",
+         "line 2: api.listen: \"10.0.0.1:80\" is not a loopback address"},
+        {"nodes:\n  pod-range: [\"10.244.0.1/16\"]\n", "has bits set beyond its prefix length"},
+        {"nodes:\n  pod-range: [\"10.1.0.0/16\", \"10.2.0.0/16\"]\n",
+         "nodes.pod-range: more than one network of a family"},
+        {"forward:\n  upstream: [\"127.0.0.1:53\"]\n",
+         "forward.upstream: known, but this version does not have it yet"},
+        {"forward:\n  zones: {a.test: \"127.0.0.1:53\"}\n", "forward.zones: known, but"},
+        {"zone: {name: \"a..b\"}\n", "line 1: zone.name: \"a..b\" has an empty label"},
+        {"- 1\n", "line 1: expected a mapping of sections"},
+        {"dns: {}\n---\ndns: {}\n", "a second document"},
+        {"dns:\n  listen: [\n", "line"},
+        {"dns:\n  rotate: true\n  rotate: false\n", "line 3"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct options o;
+        struct err e = {0};
+        assert_true(load_text(rows[i].text, &o, &e) < 0);
+        if (!strstr(e.text, rows[i].error))
+            fail_msg("%s\ngave: %s\nwanted: %s", rows[i].text, e.text, rows[i].error);
+        assert_null(o.zone_name);
+    }
+}
+
+static void wrong_settings_say_which(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"dns.lissen=1", "--set dns.lissen=1: unknown option dns.lissen"},
+        {"dns.rotate", "--set dns.rotate: expected KEY=VALUE"},
+        {"dns.rotate=yes", "--set dns.rotate: \"yes\" is neither true nor false"},
+        {"dns.listen=", "dns.listen: is empty"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct options o;
+        struct err e = {0};
+        assert_true(conf_load(NULL, &rows[i][0], 1, &o, &e) < 0);
+        assert_string_equal(e.text, rows[i][1]);
+    }
+}
+
+static void missing_file_is_an_error(void **state)
+{
+    (void)state;
+    struct options o;
+    struct err e = {0};
+    assert_int_equal(conf_load("/nonexistent/x.conf", NULL, 0, &o, &e), ERR_IO);
+    assert_string_equal(e.text, "/nonexistent/x.conf: No such file or directory");
+}
+
+static void sample_file_is_the_table_and_loads(void **state)
+{
+    (void)state;
+    struct buf_out sample;
+    struct options o;
+    struct err e = {0};
+    buf_out_init(&sample);
+    conf_sample(&sample);
+    int rc = load_text(sample.data, &o, &e);
+    assert_string_equal(e.text, "");
+    assert_int_equal(rc, 0);
+    conf_fini(&o);
+    FILE *file = fopen(ORDINALD_SOURCE "/conf/ordinald.conf", "r");
+    assert_non_null(file);
+    char *text = xcalloc(1, sample.len + 2);
+    size_t len = fread(text, 1, sample.len + 1, file);
+    fclose(file);
+    assert_int_equal(len, sample.len);
+    assert_string_equal(text, sample.data);
+    free(text);
+    buf_out_fini(&sample);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_are_those_of_the_contract),
+        cmocka_unit_test(file_values_are_read_with_their_units),
+        cmocka_unit_test(settings_win_and_the_first_of_a_list_replaces_it),
+        cmocka_unit_test(printed_configuration_reads_back_the_same),
+        cmocka_unit_test(wrong_files_name_the_line),
+        cmocka_unit_test(wrong_settings_say_which),
+        cmocka_unit_test(missing_file_is_an_error),
+        cmocka_unit_test(sample_file_is_the_table_and_loads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
