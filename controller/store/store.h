@@ -41,7 +41,7 @@ struct store_opts {
 /* Opens, loads every object in one scan, builds the indexes. ERR_IO, ERR_UNAVAILABLE (locked by another process), ERR_INVALID
  * (newer or damaged schema): one clear sentence for the start-up line (exit 2). */
 int store_open(const struct store_opts *opts, struct loop *loop, struct store **out, struct err *e);
-/* Commits what is staged first. */
+/* Commits what is staged first (callbacks run). Units, pins and watches made from it may only be freed after. */
 void store_close(struct store *store);
 
 /* ---- one state, as a value ---- */
@@ -78,7 +78,7 @@ void view_next(struct view_cursor *cur);
 size_t view_count(const struct store_view *view, enum kind_id kind); /* walks; for gauges and tests */
 
 /* Secondary indexes: objects of a kind that carry a term, ordered by key. Terms are built by the helpers below. */
-#define INDEX_TERM_MAX 400
+#define INDEX_TERM_MAX 448
 struct index_cursor {
     struct cow_cursor cow;
     struct store_view view;
@@ -87,12 +87,13 @@ struct index_cursor {
 };
 void index_seek(struct index_cursor *cur, const struct store_view *view, enum kind_id kind, const char *term);
 void index_next(struct index_cursor *cur);
-/* label:    pods, slices, sets, ... in ns whose labels hold key=value
+/* label:    objects in ns whose labels hold key=value (kinds of index_has_labels)
  * owner:    anything that has an owner reference to uid (all kinds: call per kind)
  * node:     pods bound to a node                      selector: Services in ns whose first selector pair (by key order) is key=value
  * claim:    pods in ns that mount a claim; volumes whose claimRef is ns/name
  * address:  Services holding a cluster IP, pods having an IP, identities reserving one (normalised text)
  * class:    claims with phase Pending, by class name ("" too)   service: slices in ns of a Service */
+bool index_has_labels(enum kind_id kind); /* every namespaced kind but events and leases */
 void index_label(char out[INDEX_TERM_MAX], const char *ns, const char *key, const char *value);
 void index_owner(char out[INDEX_TERM_MAX], const char *uid);
 void index_node(char out[INDEX_TERM_MAX], const char *node);
@@ -193,8 +194,19 @@ void watch_close(struct watch *w);
 
 /* ---- test and simulator doors of the in-memory store ---- */
 
-/* The next commits of a memory store: complete late (in a later turn), conflict, fail, or lose the answer. */
-enum store_mem_fault { STORE_MEM_NONE, STORE_MEM_LATE, STORE_MEM_CONFLICT, STORE_MEM_FAIL, STORE_MEM_NO_SPACE };
+/* The next commits of a memory store: complete late (in a later turn; the disk has it at once), conflict, fail (refused, the
+ * next may succeed), fail late, find the disk full, or lose the answer (STORE_UNKNOWN; the disk does not have it). */
+enum store_mem_fault {
+    STORE_MEM_NONE,
+    STORE_MEM_LATE,
+    STORE_MEM_CONFLICT,
+    STORE_MEM_FAIL,
+    STORE_MEM_NO_SPACE,
+    STORE_MEM_LATE_FAIL,
+    STORE_MEM_UNKNOWN
+};
 void store_mem_set_fault(struct store *store, enum store_mem_fault (*next)(void *arg), void *arg);
-/* Crash: forgets head and everything not committed, and opens a new store on the same committed objects (the disk). */
+/* Crash: forgets head and everything not committed, and opens a new store on the same committed objects (the disk), on the
+ * same loop and with the same faults. No callback of the old store runs any more; units, pins and watches made from it
+ * may only be freed. Not from within a callback of the store. */
 struct store *store_mem_crash(struct store *store);

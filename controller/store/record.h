@@ -1,0 +1,31 @@
+/* controller/store/record.h - one object as the database keeps it; private to the store.
+ *
+ *     0  u32 format (1)          8  u64 create revision    24  u32 length of the view
+ *     4  u32 CRC-32 from byte 8  16 u64 mod revision       28  u32 version of the view
+ *     32 view, then the object's text
+ *
+ * Numbers are in network byte order. The view is room for an encoded typed view, so that a later
+ * version can start without reading JSON; it is empty today, and a view of a version that is not
+ * known is skipped: the text has everything. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "controller/store/object.h"
+
+#define RECORD_FORMAT 1
+#define RECORD_HEADER 32
+
+size_t record_size(const struct object *obj);
+/* Writes record_size(obj) bytes. */
+void record_encode(const struct object *obj, uint64_t create_revision, uint64_t mod_revision,
+                   uint8_t *out);
+/* The object under a key of the database. ERR_INVALID with the key and the reason when anything is
+ * not as it was written. */
+int record_decode(const char *key, size_t key_len, const void *bytes, size_t len,
+                  struct object **out, struct err *e);
+
+/* CRC-32 (IEEE 802.3) of bytes. */
+uint32_t record_crc(const void *bytes, size_t len);
