@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "controller/reconcile/embedded_node.h"
 #include "controller/reconcile/runner.h"
 #include "controller/reconcile/zone_feed.h"
 
@@ -23,7 +24,8 @@ struct reconcile {
 
 /* Order of rows = order within a pass: what creates before what reads. */
 static const struct controller *const rows[] = {
-    &endpoints_controller,
+    &namespace_controller,     &node_controller,      &scheduler_controller,
+    &embedded_node_controller, &endpoints_controller,
 };
 
 static void on_events_timer(void *arg)
@@ -82,4 +84,32 @@ void reconcile_register_metrics(struct reconcile *r)
     runner_register_metrics(r->runner);
     if (r->feed)
         zone_feed_register_metrics(r->feed);
+}
+
+static struct embedded *embedded_of(const struct reconcile *r)
+{
+    return runner_state(r->runner, &embedded_node_controller);
+}
+
+void reconcile_node_silence(struct reconcile *r, const char *node, bool silent)
+{
+    if (embedded_of(r))
+        embedded_silence(embedded_of(r), node, silent);
+}
+
+void reconcile_node_ignore_deletion(struct reconcile *r, const char *node, bool ignore)
+{
+    if (embedded_of(r))
+        embedded_ignore_deletion(embedded_of(r), node, ignore);
+}
+
+void reconcile_pod_fail_readiness(struct reconcile *r, const char *ns, const char *pod, bool fail)
+{
+    if (embedded_of(r))
+        embedded_fail_readiness(embedded_of(r), ns, pod, fail);
+}
+
+int reconcile_pod_change_address(struct reconcile *r, const char *ns, const char *pod)
+{
+    return embedded_of(r) ? embedded_change_address(embedded_of(r), ns, pod) : ERR_NOT_FOUND;
 }

@@ -326,4 +326,7 @@ void runner_register_metrics(struct runner *runner)
     memcpy(runner->families, families, sizeof families);
     for (size_t i = 0; i < ARRAY_SIZE(families); i++)
         metrics_register(&runner->families[i]);
+    for (size_t i = 0; i < runner->count; i++)
+        if (runner->rows[i].state && runner->rows[i].controller->register_metrics)
+            runner->rows[i].controller->register_metrics(runner->rows[i].state);
 }

@@ -31,6 +31,7 @@ struct controller {
     /* State (NULL: the row is off and hears nothing); queues every key that exists (start of the daemon). */
     void *(*start)(struct runner *runner);
     void (*stop)(void *state);
+    void (*register_metrics)(void *state); /* may be NULL */
 };
 
 /* The rows, in order. */
