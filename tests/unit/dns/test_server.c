@@ -1,0 +1,636 @@
+/* The server on loopback: UDP and TCP, IPv4 and IPv6, several workers (R-080 to R-097, R-172).
+ * Timers are shortened through dns/server_private.h; every wait is for something to arrive. */
+#include "dns/server.h"
+
+#include "packet.h"
+#include "zone_fixture.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "dns/server_private.h"
+
+#define WORKERS 3
+#define K0      "db-0.db.prod.svc.cluster.local"
+enum { A = 1, SRV = 33 };
+
+struct net {
+    struct fixture fixture;
+    struct dns_server *server;
+};
+
+static const char *const loopback[] = {"127.0.0.1:0", "[::1]:0"};
+
+static struct dns_opts options(void)
+{
+    static const char *const any[] = {"any"};
+    return (struct dns_opts){.listen = loopback,
+                             .listen_count = 2,
+                             .workers = WORKERS,
+                             .udp_size = 1232,
+                             .rotate = true,
+                             .tcp_idle_us = 10000000,
+                             .tcp_max = 100,
+                             .tcp_max_per_client = 100,
+                             .cookies = true,
+                             .query_acl = any,
+                             .query_acl_count = 1};
+}
+
+static struct net *net_bind(const struct dns_opts *opts)
+{
+    struct net *n = calloc(1, sizeof *n);
+    struct err e;
+    fixture_init(&n->fixture, true);
+    if (dns_server_bind(opts, zones_publish(n->fixture.zones), &n->server, &e) < 0)
+        fail_msg("%s", e.text);
+    return n;
+}
+
+static struct net *net_start(const struct dns_opts *opts)
+{
+    struct net *n = net_bind(opts);
+    assert_int_equal(dns_server_start(n->server, NULL), 0);
+    return n;
+}
+
+static void net_stop(struct net *n)
+{
+    dns_server_stop(n->server);
+    fixture_fini(&n->fixture);
+    free(n);
+}
+
+static int dial(const struct net *n, size_t address, int type)
+{
+    const char *text = dns_server_address(n->server, address);
+    uint16_t port = (uint16_t)atoi(strrchr(text, ':') + 1);
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    v6.sin6_addr = in6addr_loopback;
+    bool is_v6 = text[0] == '[';
+    int fd = socket(is_v6 ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC, 0);
+    const struct timeval patience = {.tv_sec = 10};
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    int on = 1;
+    if (type == SOCK_STREAM)
+        assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), 0);
+    assert_int_equal(is_v6 ? connect(fd, (struct sockaddr *)&v6, sizeof v6)
+                           : connect(fd, (struct sockaddr *)&v4, sizeof v4),
+                     0);
+    return fd;
+}
+
+static void send_all(int fd, const void *bytes, size_t len)
+{
+    assert_int_equal(send(fd, bytes, len, MSG_NOSIGNAL), (ssize_t)len);
+}
+
+/* Reads exactly len octets; false at the end of the stream or on a reset. */
+static bool read_all(int fd, uint8_t *out, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = recv(fd, out, len, 0);
+        if (n == 0 || (n < 0 && errno == ECONNRESET))
+            return false;
+        if (n < 0)
+            fail_msg("no answer: %s", strerror(errno));
+        out += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+static struct packet framed(unsigned id, const char *name, unsigned type)
+{
+    struct packet p, out = {.len = 0};
+    packet_query(&p, name, type);
+    packet_set16(&p, 0, id);
+    packet_put16(&out, (unsigned)p.len);
+    packet_put(&out, p.bytes, p.len);
+    return out;
+}
+
+/* The next framed response's ID, parsed strictly; -1 at the end of the stream. */
+static int next_id(int fd, unsigned *answers)
+{
+    uint8_t head[2];
+    static uint8_t bytes[65536];
+    if (!read_all(fd, head, 2))
+        return -1;
+    size_t len = (size_t)head[0] << 8 | head[1];
+    assert_true(read_all(fd, bytes, len));
+    struct response r = strict_parse(bytes, len);
+    if (answers)
+        *answers = r.count[1];
+    response_fini(&r);
+    return bytes[0] << 8 | bytes[1];
+}
+
+static uint64_t closed(const struct net *n, enum dns_tcp_close reason)
+{
+    uint64_t sum = 0;
+    for (unsigned w = 0; w < WORKERS; w++)
+        sum += counter_read(&dns_server_worker(n->server, w)->counters.tcp_closed[reason]);
+    return sum;
+}
+
+/* The counter follows the close, which the client may see first. */
+static void wait_for_closed(const struct net *n, enum dns_tcp_close reason, uint64_t count)
+{
+    int64_t patience_us = clock_mono_us() + 10000000;
+    while (closed(n, reason) < count) {
+        assert_true(clock_mono_us() < patience_us);
+        sched_yield();
+    }
+    assert_int_equal(closed(n, reason), count);
+}
+
+/* A connection whose worker has read the beginning of a message, so that it counts as busy. */
+static int dial_busy(const struct net *n)
+{
+    int fd = dial(n, 0, SOCK_STREAM);
+    struct packet p = framed(1, K0, A);
+    packet_put(&p, p.bytes, 5);
+    send_all(fd, p.bytes, p.len);
+    assert_int_equal(next_id(fd, NULL), 1);
+    send_all(fd, p.bytes + 5,
+             p.len - 5); /* when this is answered, the first five octets were seen */
+    assert_int_equal(next_id(fd, NULL), 1);
+    return fd;
+}
+
+static void finish_busy(int fd)
+{
+    struct packet p = framed(1, K0, A);
+    send_all(fd, p.bytes + 5, p.len - 5);
+    assert_int_equal(next_id(fd, NULL), 1);
+    close(fd);
+}
+
+/* ---- UDP ---- */
+
+static void datagrams_are_answered_on_every_address(void **state)
+{
+    (void)state; /* */
+    struct dns_opts opts = options();
+    struct net *n = net_start(&opts);
+    assert_int_equal(dns_server_address_count(n->server), 2);
+    for (size_t a = 0; a < 2; a++) {
+        for (int i = 0; i < 30; i++) { /* new ports, so that every worker has its turn */
+            int fd = dial(n, a, SOCK_DGRAM);
+            struct packet p;
+            uint8_t out[4096];
+            packet_query(&p, K0, A);
+            send_all(fd, "", 0);
+            send_all(fd, "short", 5);
+            send_all(fd, p.bytes, p.len);
+            ssize_t len = recv(fd, out, sizeof out, 0);
+            assert_true(len > 0);
+            struct response r = strict_parse(out, (size_t)len);
+            assert_int_equal(r.count[1], 1);
+            response_fini(&r);
+            close(fd);
+        }
+    }
+    assert_true(dns_server_is_alive(n->server)); /* */
+    net_stop(n);
+}
+
+static void answers_leave_from_the_address_that_was_asked(void **state)
+{
+    (void)state; /* R-090: 127.0.0.2 is another address of the interface; the socket is connected,
+                    so others are not received */
+    static const char *const wildcard[] = {"0.0.0.0:0", "[::]:0"};
+    struct dns_opts opts = options();
+    opts.listen = wildcard;
+    struct net *n = net_start(&opts);
+    uint16_t port = (uint16_t)atoi(strrchr(dns_server_address(n->server, 0), ':') + 1);
+    for (uint32_t host = 1; host < 5; host++) {
+        struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+        to.sin_addr.s_addr = htonl(0x7f000000 + host);
+        int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        const struct timeval patience = {.tv_sec = 10};
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+        struct packet p;
+        uint8_t out[4096];
+        packet_query(&p, K0, A);
+        send_all(fd, p.bytes, p.len);
+        assert_true(recv(fd, out, sizeof out, 0) > 12);
+        close(fd);
+    }
+    int fd = dial(n, 1, SOCK_DGRAM);
+    struct packet p;
+    uint8_t out[4096];
+    packet_query(&p, K0, A);
+    send_all(fd, p.bytes, p.len);
+    assert_true(recv(fd, out, sizeof out, 0) > 12);
+    close(fd);
+    net_stop(n);
+}
+
+static void a_burst_is_answered_completely(void **state)
+{
+    (void)state; /* more than a batch */
+    struct dns_opts opts = options();
+    struct net *n = net_bind(&opts);
+    int fd = dial(n, 0, SOCK_DGRAM);
+    for (unsigned id = 0; id < 200; id++) { /* before the workers run: they find full queues */
+        struct packet p;
+        packet_query(&p, K0, A);
+        packet_set16(&p, 0, id);
+        send_all(fd, p.bytes, p.len);
+    }
+    assert_int_equal(dns_server_start(n->server, NULL), 0);
+    bool seen[200] = {false};
+    for (unsigned i = 0; i < 200; i++) {
+        uint8_t out[4096];
+        assert_true(recv(fd, out, sizeof out, 0) > 12);
+        seen[out[0] << 8 | out[1]] = true;
+    }
+    for (unsigned i = 0; i < 200; i++)
+        assert_true(seen[i]);
+    close(fd);
+    net_stop(n);
+}
+
+static void what_was_received_is_answered_before_the_end(void **state)
+{
+    (void)state; /* */
+    struct dns_opts opts = options();
+    struct net *n = net_start(&opts);
+    int fd[50];
+    struct packet p;
+    packet_query(&p, K0, A);
+    for (int i = 0; i < 50; i++) {
+        fd[i] = dial(n, 0, SOCK_DGRAM);
+        send_all(fd[i], p.bytes, p.len);
+    }
+    dns_server_stop(n->server);
+    n->server = NULL;
+    for (int i = 0; i < 50; i++) {
+        uint8_t out[4096];
+        assert_true(recv(fd[i], out, sizeof out, MSG_DONTWAIT) > 12);
+        close(fd[i]);
+    }
+    net_stop(n);
+}
+
+static void errors_are_not_repeated_to_the_same_peer(void **state)
+{
+    (void)state; /* */
+    struct dns_opts opts = options();
+    struct net *n = net_start(&opts);
+    int fd = dial(n, 0, SOCK_DGRAM);
+    struct packet p;
+    uint8_t out[4096];
+    packet_header(&p); /* no question: FORMERR */
+    send_all(fd, p.bytes, p.len);
+    assert_int_equal(recv(fd, out, sizeof out, 0), 12);
+    send_all(fd, p.bytes, p.len);
+    packet_set16(&p, 0, 0x4321);
+    send_all(fd, p.bytes, p.len);
+    assert_int_equal(recv(fd, out, sizeof out, 0), 12);
+    assert_int_equal(out[0], 0x43); /* the second one got nothing */
+    close(fd);
+    net_stop(n);
+}
+
+/* ---- TCP ---- */
+
+static void a_stream_may_be_split_at_every_octet(void **state)
+{
+    (void)state; /* R-081, P25 */
+    struct dns_opts opts = options();
+    struct net *n = net_start(&opts);
+    int fd = dial(n, 1, SOCK_STREAM);
+    struct packet two = framed(1, K0, A), second = framed(2, "nosuch.cluster.local", A);
+    packet_put(&two, second.bytes, second.len);
+    for (size_t split = 1; split <= two.len; split++) {
+        send_all(fd, two.bytes, split);
+        send_all(fd, two.bytes + split, two.len - split);
+        assert_int_equal(next_id(fd, NULL), 1);
+        assert_int_equal(next_id(fd, NULL), 2);
+    }
+    for (size_t i = 0; i < two.len; i++)
+        send_all(fd, two.bytes + i, 1);
+    assert_int_equal(next_id(fd, NULL), 1);
+    assert_int_equal(next_id(fd, NULL), 2);
+    close(fd);
+    net_stop(n);
+}
+
+static void pipelined_queries_are_answered_after_a_half_close(void **state)
+{
+    (void)state; /* 50 at once; large answers too */
+    struct dns_opts opts = options();
+    struct net *n = net_start(&opts);
+    int fd = dial(n, 0, SOCK_STREAM);
+    struct packet all = {.len = 0};
+    for (unsigned id = 0; id < 50; id++) {
+        struct packet p = framed(id, id % 5 == 0 ? "big.prod.svc.cluster.local" : K0, A);
+        packet_put(&all, p.bytes, p.len);
+    }
+    send_all(fd, all.bytes, all.len);
+    shutdown(fd, SHUT_WR);
+    bool seen[50] = {false};
+    for (int i = 0; i < 50; i++) {
+        unsigned answers;
+        int id = next_id(fd, &answers);
+        assert_true(id >= 0 && id < 50 && !seen[id]);
+        seen[id] = true;
+        assert_int_equal(answers, id % 5 == 0 ? FIXTURE_BIG : 1);
+    }
+    assert_int_equal(next_id(fd, NULL), -1);
+    close(fd);
+    net_stop(n);
+}
+
+static void a_client_that_does_not_read_is_waited_for_then_closed(void **state)
+{
+    (void)state; /* megabytes of answers asked for, nothing read at first */
+    struct dns_opts opts = options();
+    struct net *n = net_start(&opts);
+    int fd = dial(n, 0, SOCK_STREAM);
+    struct packet p = framed(7, "huge.prod.svc.cluster.local", A);
+    for (int i = 0; i < 100; i++)
+        send_all(fd, p.bytes, p.len);
+    for (int i = 0; i < 100; i++) /* all 6.5 MB come once it reads */
+        assert_int_equal(next_id(fd, NULL), 7);
+    close(fd);
+    net_stop(n);
+
+    n = net_bind(&opts);
+    dns_server_timing(n->server)->stall_us = 20000;
+    assert_int_equal(dns_server_start(n->server, NULL), 0);
+    fd = dial(n, 0, SOCK_STREAM);
+    for (int i = 0; i < 200; i++) {
+        if (send(fd, p.bytes, p.len, MSG_NOSIGNAL) < 0)
+            break;
+    }
+    wait_for_closed(n, TCP_CLOSE_STALLED, 1);
+    close(fd);
+    net_stop(n);
+}
+
+static void short_messages_close_the_connection(void **state)
+{
+    (void)state; /* R-084; what came before is answered; errors keep it open */
+    struct dns_opts opts = options();
+    struct net *n = net_start(&opts);
+    for (unsigned len = 0; len < 12; len += 11) {
+        int fd = dial(n, 0, SOCK_STREAM);
+        struct packet p = framed(1, K0, A);
+        struct packet status = framed(2, K0, A);
+        status.bytes[4] = 0x10;
+        packet_put(&p, status.bytes, status.len);
+        packet_put16(&p, len);
+        send_all(fd, p.bytes, p.len);
+        assert_int_equal(next_id(fd, NULL), 1);
+        assert_int_equal(next_id(fd, NULL), 2);
+        assert_int_equal(next_id(fd, NULL), -1);
+        close(fd);
+    }
+    wait_for_closed(n, TCP_CLOSE_SHORT, 2);
+    net_stop(n);
+}
+
+static void slow_and_silent_clients_are_closed(void **state)
+{
+    (void)state; /* R-085; each by its own timer, which alone is short */
+    static const struct {
+        size_t
+            sent; /* octets of one framed query, repeated where more than one message is needed */
+        bool asks_first;
+        struct tcp_timing timing;
+        enum dns_tcp_close reason;
+    } cases[] = {
+        {0, false, {60000000, 20000, 60000000, 60000000}, TCP_CLOSE_MESSAGE},
+        {1, false, {60000000, 20000, 60000000, 60000000}, TCP_CLOSE_MESSAGE},
+        {9, true, {60000000, 60000000, 20000, 60000000}, TCP_CLOSE_MESSAGE},
+        {0, true, {20000, 60000000, 60000000, 60000000}, TCP_CLOSE_IDLE},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct dns_opts opts = options();
+        struct net *n = net_bind(&opts);
+        *dns_server_timing(n->server) = cases[i].timing;
+        assert_int_equal(dns_server_start(n->server, NULL), 0);
+        int fd = dial(n, 0, SOCK_STREAM);
+        struct packet p = framed(1, K0, A);
+        if (cases[i].asks_first) {
+            send_all(fd, p.bytes, p.len);
+            assert_int_equal(next_id(fd, NULL), 1);
+        }
+        if (cases[i].sent > 0)
+            send_all(fd, p.bytes, cases[i].sent);
+        assert_int_equal(next_id(fd, NULL), -1);
+        wait_for_closed(n, cases[i].reason, 1);
+        close(fd);
+        net_stop(n);
+    }
+}
+
+static void an_idle_connection_makes_room(void **state)
+{
+    (void)state; /* in total, whichever worker has it; busy ones survive */
+    struct dns_opts opts = options();
+    opts.tcp_max = 4;
+    struct net *n = net_start(&opts);
+    struct packet p = framed(1, K0, A);
+    int busy[3] = {dial_busy(n), dial_busy(n), dial_busy(n)};
+    for (int i = 0; i < 10; i++) {
+        int idle = dial(n, 0, SOCK_STREAM);
+        send_all(idle, p.bytes, p.len);
+        assert_int_equal(next_id(idle, NULL), 1);
+        int newcomer = dial(n, 1, SOCK_STREAM);
+        send_all(newcomer, p.bytes, p.len);
+        assert_int_equal(next_id(newcomer, NULL), 1);
+        assert_int_equal(next_id(idle, NULL), -1);
+        close(idle);
+        close(newcomer);
+        wait_for_closed(n, TCP_CLOSE_CLIENT, (uint64_t)i + 1);
+    }
+    wait_for_closed(n, TCP_CLOSE_EVICTED, 10);
+    for (int i = 0; i < 3; i++)
+        finish_busy(busy[i]);
+    net_stop(n);
+}
+
+static void one_client_cannot_take_all_connections(void **state)
+{
+    (void)state; /* R-086: busy ones survive, the newcomer is refused, another client is not touched
+                  */
+    struct dns_opts opts = options();
+    opts.tcp_max_per_client = 2;
+    struct net *n = net_start(&opts);
+    struct packet p = framed(1, K0, A);
+    int busy[2] = {dial_busy(n), dial_busy(n)};
+    int newcomer = dial(n, 0, SOCK_STREAM), other = dial(n, 1, SOCK_STREAM);
+    assert_int_equal(next_id(newcomer, NULL), -1);
+    assert_int_equal(closed(n, TCP_CLOSE_REFUSED), 1);
+    send_all(other, p.bytes, p.len);
+    assert_int_equal(next_id(other, NULL), 1);
+    close(other);
+    close(newcomer);
+    for (int i = 0; i < 2; i++)
+        finish_busy(busy[i]);
+    net_stop(n);
+}
+
+static void a_reset_costs_only_its_connection(void **state)
+{
+    (void)state; /* */
+    struct dns_opts opts = options();
+    struct net *n = net_start(&opts);
+    struct packet p = framed(1, "huge.prod.svc.cluster.local", A);
+    for (int i = 0; i < 20; i++) {
+        int fd = dial(n, 0, SOCK_STREAM);
+        const struct linger now = {.l_onoff = 1};
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        for (int k = 0; k < 5; k++)
+            send_all(fd, p.bytes, p.len);
+        close(fd); /* RST while answers are written */
+    }
+    int fd = dial(n, 0, SOCK_STREAM);
+    send_all(fd, p.bytes, p.len);
+    assert_int_equal(next_id(fd, NULL), 1);
+    close(fd);
+    net_stop(n);
+}
+
+static void running_out_of_descriptors_refuses_and_recovers(void **state)
+{
+    (void)state; /* */
+    struct dns_opts opts = options();
+    struct net *n = net_start(&opts);
+    struct packet p = framed(1, K0, A);
+    int first = dial(n, 0, SOCK_STREAM);
+    send_all(first, p.bytes, p.len);
+    assert_int_equal(next_id(first, NULL), 1);
+    int second = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct rlimit before, tight;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    tight = (struct rlimit){.rlim_cur = 3, .rlim_max = before.rlim_max};
+    struct sockaddr_in to;
+    socklen_t len = sizeof to;
+    assert_int_equal(getpeername(first, (struct sockaddr *)&to, &len), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    int rc = connect(second, (struct sockaddr *)&to, sizeof to);
+    send_all(first, p.bytes, p.len);
+    assert_int_equal(next_id(first, NULL), 1); /* the others go on */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(rc, 0);
+    close(second);
+    second = dial(n, 0, SOCK_STREAM);
+    send_all(second, p.bytes, p.len);
+    assert_int_equal(next_id(second, NULL), 1);
+    close(first);
+    close(second);
+    net_stop(n);
+}
+
+/* ---- start ---- */
+
+static void a_taken_address_is_named(void **state)
+{
+    (void)state;
+    struct dns_opts opts = options();
+    struct net *n = net_start(&opts);
+    const char *taken = dns_server_address(n->server, 0);
+    struct dns_server *second = NULL;
+    struct err e;
+    opts.listen = &taken;
+    opts.listen_count = 1;
+    assert_int_equal(dns_server_bind(&opts, zones_publish(n->fixture.zones), &second, &e), ERR_IO);
+    assert_non_null(strstr(e.text, taken));
+    assert_non_null(strstr(e.text, "in use"));
+    net_stop(n);
+}
+
+static void wrong_options_are_named(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, true);
+    struct dns_server *server = NULL;
+    struct err e;
+    struct dns_opts opts = options();
+    opts.udp_size = 511;
+    assert_int_equal(dns_server_bind(&opts, zones_publish(f.zones), &server, &e), ERR_INVALID);
+    assert_non_null(strstr(e.text, "dns.udp-size"));
+    opts = options();
+    static const char *const bad[] = {"127.0.0.1:x"};
+    opts.listen = bad;
+    opts.listen_count = 1;
+    assert_int_equal(dns_server_bind(&opts, zones_publish(f.zones), &server, &e), ERR_INVALID);
+    assert_non_null(strstr(e.text, "dns.listen 127.0.0.1:x"));
+    fixture_fini(&f);
+}
+
+static void metrics_show_what_was_answered(void **state)
+{
+    (void)state; /* */
+    struct dns_opts opts = options();
+    struct net *n = net_start(&opts);
+    int fd = dial(n, 0, SOCK_STREAM);
+    struct packet p = framed(1, K0, A);
+    send_all(fd, p.bytes, p.len);
+    assert_int_equal(next_id(fd, NULL), 1);
+    shutdown(fd, SHUT_WR);
+    assert_int_equal(next_id(fd, NULL), -1);
+    close(fd);
+    dns_server_register_metrics(n->server);
+    struct buf_out out;
+    buf_out_init(&out);
+    metrics_write(&out);
+    static const char *const lines[] = {
+        "ordinald_dns_queries_total{proto=\"tcp\"} 1\n",
+        "ordinald_dns_responses_total{proto=\"tcp\",rcode=\"noerror\"} 1\n",
+        "ordinald_dns_tcp_opened_total 1\n",
+        "ordinald_dns_tcp_closed_total{reason=\"client\"} 1\n",
+        "ordinald_dns_zone_revision 7\n",
+        "ordinald_dns_source_age_seconds 0\n",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+        if (!strstr(out.data, lines[i]))
+            fail_msg("%s missing in\n%s", lines[i], out.data);
+    }
+    buf_out_fini(&out);
+    metrics_unregister_all();
+    net_stop(n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(datagrams_are_answered_on_every_address),
+        cmocka_unit_test(answers_leave_from_the_address_that_was_asked),
+        cmocka_unit_test(a_burst_is_answered_completely),
+        cmocka_unit_test(what_was_received_is_answered_before_the_end),
+        cmocka_unit_test(errors_are_not_repeated_to_the_same_peer),
+        cmocka_unit_test(a_stream_may_be_split_at_every_octet),
+        cmocka_unit_test(pipelined_queries_are_answered_after_a_half_close),
+        cmocka_unit_test(a_client_that_does_not_read_is_waited_for_then_closed),
+        cmocka_unit_test(short_messages_close_the_connection),
+        cmocka_unit_test(slow_and_silent_clients_are_closed),
+        cmocka_unit_test(an_idle_connection_makes_room),
+        cmocka_unit_test(one_client_cannot_take_all_connections),
+        cmocka_unit_test(a_reset_costs_only_its_connection),
+        cmocka_unit_test(running_out_of_descriptors_refuses_and_recovers),
+        cmocka_unit_test(a_taken_address_is_named),
+        cmocka_unit_test(wrong_options_are_named),
+        cmocka_unit_test(metrics_show_what_was_answered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
