@@ -143,18 +143,24 @@ static int compare_u16(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
+size_t naming_sort_numbers(uint16_t *numbers, size_t count)
+{
+    qsort(numbers, count, sizeof *numbers, compare_u16);
+    size_t n = count > 0 ? 1 : 0;
+    for (size_t i = 1; i < count; i++) {
+        if (numbers[i] != numbers[n - 1])
+            numbers[n++] = numbers[i];
+    }
+    return n;
+}
+
 static void list_add_numbers(struct naming_plan *plan, struct plan_list *list)
 {
     list->number_at = (uint32_t)plan->list_numbers.count;
     uint16_t *numbers = vector_add(&plan->list_numbers, list->count, sizeof *numbers);
     for (size_t i = 0; i < list->count; i++)
         numbers[i] = plan_port(plan, plan_list_port(plan, list, i))->port;
-    qsort(numbers, list->count, sizeof *numbers, compare_u16);
-    uint32_t n = 1;
-    for (size_t i = 1; i < list->count; i++) {
-        if (numbers[i] != numbers[n - 1])
-            numbers[n++] = numbers[i];
-    }
+    uint32_t n = (uint32_t)naming_sort_numbers(numbers, list->count);
     list->number_count = n;
     plan->list_numbers.count = list->number_at + n;
 }

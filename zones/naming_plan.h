@@ -117,6 +117,9 @@ void naming_plan_build(struct naming_plan *plan, const struct naming_opts *opts,
  */
 bool naming_is_label(const char *text, size_t len);
 
+/* Sorts and drops what is equal; returns how many are left. */
+size_t naming_sort_numbers(uint16_t *numbers, size_t count);
+
 static inline const struct plan_host *plan_host(const struct naming_plan *plan, size_t i)
 {
     return (const struct plan_host *)plan->hosts.items + i;

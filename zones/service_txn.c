@@ -419,7 +419,7 @@ static size_t list_numbers(const struct build *b, uint32_t list_index, uint32_t 
         if (port->group == group)
             out[n++] = port->port;
     }
-    return n;
+    return n > 1 ? naming_sort_numbers(out, n) : n; /* names that differ in case are one name */
 }
 
 /* The numbers of every list, worked out once: list i has those from start[i] to start[i + 1]. */
