@@ -101,7 +101,10 @@ void buf_puts(struct buf_out *out, const char *text)
 
 void buf_putc(struct buf_out *out, char c)
 {
-    buf_put(out, &c, 1);
+    if (out->cap - out->len < 2)
+        reserve(out, 1);
+    out->data[out->len++] = c;
+    out->data[out->len] = '\0';
 }
 
 void buf_vprintf(struct buf_out *out, const char *format, va_list args)

@@ -12,7 +12,8 @@
 
 #define NUMBER_MAX  63                 /* cJSON copies a number into 64 bytes */
 #define WHOLE_MAX   9007199254740992.0 /* 2^53: whole numbers up to here are exact */
-#define FEW_MEMBERS 16                 /* up to here comparing all pairs beats sorting */
+#define COPY_FEW    8192
+#define FEW_MEMBERS 16 /* up to here comparing all pairs beats sorting */
 
 /* ---- the scanner: everything that JSON (RFC 8259) forbids is refused before cJSON sees it ----
  *
@@ -345,7 +346,9 @@ static bool has_unique_keys(const cJSON *root, struct err *e)
 
 cJSON *json_parse(const char *text, size_t len, struct err *e)
 {
-    char *copy = xmalloc(len + 1);
+    char few[COPY_FEW]; /* a heap block of this size would make the allocator tidy up each time */
+    char *many = len < sizeof(few) ? NULL : xmalloc(len + 1);
+    char *copy = many ? many : few;
     if (len)
         memcpy(copy, text, len);
     copy[len] = '\0';
@@ -358,7 +361,7 @@ cJSON *json_parse(const char *text, size_t len, struct err *e)
         if (!tree)
             err_set(e, ERR_MALFORMED, "byte %zu: not accepted", (size_t)(stop - copy) + 1);
     }
-    free(copy);
+    free(many);
     if (tree && !has_unique_keys(tree, e)) {
         cJSON_Delete(tree);
         return NULL;

@@ -151,6 +151,24 @@ static void numbers_longer_than_cjson_keeps_are_refused(void **state)
     cJSON_Delete(tree);
 }
 
+static void texts_of_every_length_end_where_they_end(void **state)
+{
+    (void)state;
+    for (size_t len = 8100; len < 8300; len++) { /* around the size of the stack copy */
+        char *text = xmalloc(len);
+        memset(text, 'x', len);
+        text[0] = text[len - 1] = '"';
+        struct err e = {0};
+        cJSON *tree = json_parse(text, len, &e);
+        assert_non_null(tree);
+        assert_int_equal(strlen(tree->valuestring), len - 2);
+        cJSON_Delete(tree);
+        assert_null(json_parse(text, len - 1, &e));
+        assert_non_null(strstr(e.text, "the text ends too early"));
+        free(text);
+    }
+}
+
 static cJSON *parse_nested(size_t depth, char open, struct err *e)
 {
     struct buf_out text;
@@ -351,6 +369,7 @@ int main(void)
         cmocka_unit_test(a_nul_byte_is_refused_wherever_it_stands),
         cmocka_unit_test(valid_text_prints_back_compactly),
         cmocka_unit_test(numbers_longer_than_cjson_keeps_are_refused),
+        cmocka_unit_test(texts_of_every_length_end_where_they_end),
         cmocka_unit_test(depth_64_is_the_last_accepted),
         cmocka_unit_test(duplicate_keys_are_refused_with_their_path),
         cmocka_unit_test(duplicates_are_found_in_objects_of_every_size),
