@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <lmdb.h>
@@ -32,6 +33,7 @@
 #define VALUE_PREFIX  "value/"
 #define META_KEY_MAX  256
 #define DATABASE_FILE "data.mdb"
+#define FULL_BELOW    ((uint64_t)1 << 20) /* bytes left on a disk that counts as full */
 
 struct lmdb {
     struct store_backend backend;
@@ -342,6 +344,17 @@ static int grow_map(struct lmdb *db)
     return 0;
 }
 
+/* LMDB says EIO when only part of a write fits on the disk. That happens before the page that makes
+ * a commit visible is written, so such a commit is refused as cleanly as after ENOSPC. */
+static bool is_disk_full(const struct lmdb *db, int rc)
+{
+    struct statvfs fs;
+    if (rc == ENOSPC || rc == EDQUOT || rc == MDB_MAP_FULL)
+        return true;
+    return rc == EIO && fstatvfs(db->dir_fd, &fs) == 0 &&
+           (uint64_t)fs.f_bavail * fs.f_frsize < FULL_BELOW;
+}
+
 static void lmdb_commit(struct store_backend *backend, const struct store_commit *commit,
                         store_commit_done_fn *done, void *arg)
 {
@@ -355,19 +368,12 @@ static void lmdb_commit(struct store_backend *backend, const struct store_commit
     int rc = try_commit(db, commit, &reached);
     for (int i = 0; i < MAP_GROWTHS && rc == MDB_MAP_FULL && grow_map(db) == 0; i++)
         rc = try_commit(db, commit, &reached);
-    switch (rc) {
-    case 0:
+    if (rc == 0) {
         done(arg, STORE_COMMITTED, NULL);
-        return;
-    case ENOSPC:
-    case EDQUOT:
-    case MDB_MAP_FULL:
-        /* Nothing of it can be read: the page that would make it visible is written last, over
-         * itself. */
+    } else if (is_disk_full(db, rc)) {
         (void)err_set(&e, ERR_NO_SPACE, "the database in %s has no room: %s", db->path, reason(rc));
         done(arg, STORE_FAILED, &e);
-        return;
-    default:
+    } else {
         /* What reached the disk is not known: after a failed fdatasync the kernel may forget that
          * it failed. */
         (void)err_set(&e, ERR_IO, "writing the database in %s failed: %s", db->path, reason(rc));
