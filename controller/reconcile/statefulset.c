@@ -1,0 +1,666 @@
+/* controller/reconcile/statefulset.c - the StatefulSet controller: gathers the view, plans,
+ * applies. statefulset.md sections 4 to 9.
+ *
+ * One sync sees one head; each step is one unit, so that a claim and its pod appear together (R14).
+ * Staged writes queue the set again, and the next sync of the same turn sees them. */
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "controller/reconcile/revision.h"
+#include "controller/reconcile/runner.h"
+#include "controller/reconcile/set_pod.h"
+#include "controller/reconcile/set_revisions.h"
+#include "controller/reconcile/statefulset_plan.h"
+
+#define COMPONENT "statefulset-controller"
+
+/* ---- changes to keys ---- */
+
+static void queue_set(struct runner *runner, const char *ns, const char *name)
+{
+    char *key = xasprintf("%s/%s", ns, name);
+    runner_queue(runner, &statefulset_controller, key);
+    free(key);
+}
+
+/* The owner, and the set whose ordinal the name is: a pod that was released or never adopted may
+ * stand in its way (R61). */
+static void queue_pod(struct runner *runner, const struct store_view *view,
+                      const struct object *pod)
+{
+    const struct owner_ref *owner = object_controller(pod);
+    bool is_owned = owner && strcmp(owner->kind, "StatefulSet") == 0;
+    if (is_owned)
+        queue_set(runner, pod->ns, owner->name);
+    const char *dash = strrchr(pod->name, '-');
+    if (!dash || dash == pod->name)
+        return;
+    char *set = xstrndup(pod->name, (size_t)(dash - pod->name));
+    if ((!is_owned || strcmp(owner->name, set) != 0) &&
+        view_find(view, KIND_STATEFULSET, pod->ns, set))
+        queue_set(runner, pod->ns, set);
+    free(set);
+}
+
+/* <template>-<set>-<ordinal>: any split of the part before the ordinal whose set has that template
+ * ([ours] in section 4). */
+static void queue_claim(struct runner *runner, const struct store_view *view,
+                        const struct object *claim)
+{
+    const char *last = strrchr(claim->name, '-');
+    if (!last || last == claim->name)
+        return;
+    char *base = xstrndup(claim->name, (size_t)(last - claim->name));
+    for (char *dash = strchr(base, '-'); dash; dash = strchr(dash + 1, '-')) {
+        const struct object *set = view_find(view, KIND_STATEFULSET, claim->ns, dash + 1);
+        for (size_t i = 0; set && i < set_view(set)->claim_template_count; i++) {
+            const char *template = set_view(set)->claim_templates[i];
+            if (strlen(template) == (size_t)(dash - base) &&
+                strncmp(base, template, strlen(template)) == 0)
+                queue_set(runner, claim->ns, dash + 1);
+        }
+    }
+    free(base);
+}
+
+static void statefulset_on_change(struct runner *runner, void *state,
+                                  const struct store_change *change)
+{
+    (void)state;
+    const struct object *obj = change->after ? change->after : change->before;
+    struct store_view view = store_head(runner_store(runner));
+    if (obj->kind->id == KIND_STATEFULSET) {
+        queue_set(runner, obj->ns, obj->name);
+    } else if (obj->kind->id == KIND_POD) {
+        if (change->before)
+            queue_pod(runner, &view, change->before);
+        if (change->after)
+            queue_pod(runner, &view, change->after);
+    } else if (obj->kind->id == KIND_PVC) {
+        queue_claim(runner, &view, obj);
+    } else if (obj->kind->id == KIND_REVISION) {
+        const struct owner_ref *owner = object_controller(obj);
+        if (owner && strcmp(owner->kind, "StatefulSet") == 0)
+            queue_set(runner, obj->ns, owner->name);
+    }
+}
+
+/* ---- one sync ---- */
+
+struct sync {
+    struct runner *runner;
+    struct object *set; /* owned reference */
+    cJSON *tree;        /* of the set */
+    struct set_revisions revisions;
+    struct object **objects; /* claimed pods, in the order of pods; owned references */
+    struct set_pod *pods;
+    size_t count, cap;
+    int64_t now_us;
+};
+
+static void sync_fini(struct sync *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        object_unref(s->objects[i]);
+    free(s->objects);
+    free(s->pods);
+    set_revisions_fini(&s->revisions);
+    cJSON_Delete(s->tree);
+    object_unref(s->set);
+}
+
+static int by_ordinal(const void *a, const void *b)
+{
+    const struct set_pod *x = a, *y = b;
+    return (x->ordinal > y->ordinal) - (x->ordinal < y->ordinal);
+}
+
+static const struct object *pod_of(const struct sync *s, int32_t ordinal)
+{
+    struct set_pod key = {.ordinal = ordinal};
+    const struct set_pod *at =
+        s->count ? bsearch(&key, s->pods, s->count, sizeof key, by_ordinal) : NULL;
+    return at ? s->objects[at - s->pods] : NULL;
+}
+
+/* ---- events ---- */
+
+static void note(struct verb *v, const struct sync *s, int rc, const char *verb_word,
+                 const char *reason, const char *what, const struct err *e)
+{
+    char full[64];
+    (void)snprintf(full, sizeof full, "%s%s", rc == 0 ? "Successful" : "Failed", reason);
+    if (rc == 0)
+        registry_event(v, s->set, "Normal", full, COMPONENT, "%s %s in StatefulSet %s successful",
+                       verb_word, what, s->set->name);
+    else
+        registry_event(v, s->set, "Warning", full, COMPONENT,
+                       "%s %s in StatefulSet %s failed error: %s", verb_word, what, s->set->name,
+                       e->text);
+}
+
+/* Stages v; on failure of the step records the event in a unit of its own. AlreadyExists is
+ * reported by nobody (R70). */
+static int finish_step(struct sync *s, struct verb *v, int rc, const char *verb_word,
+                       const char *reason, const char *what, struct err *e)
+{
+    if (rc == 0)
+        return runner_stage(s->runner, v, e);
+    runner_drop(v);
+    if (rc == ERR_EXISTS || rc == ERR_CONFLICT)
+        return rc;
+    struct verb event;
+    runner_verb(s->runner, &event);
+    note(&event, s, rc, verb_word, reason, what, e);
+    (void)runner_stage(s->runner, &event, NULL);
+    return rc;
+}
+
+/* ---- claiming pods (section 8) ---- */
+
+static int change_adopt(cJSON *tree, void *arg, struct err *e)
+{
+    (void)e;
+    cJSON_AddItemToArray(json_arr(json_obj(tree, "metadata"), "ownerReferences"),
+                         set_owner_ref(arg));
+    return 0;
+}
+
+static int change_release(cJSON *tree, void *arg, struct err *e)
+{
+    (void)e;
+    const struct object *set = arg;
+    cJSON *refs = json_at(tree, "metadata", "ownerReferences", NULL);
+    for (int i = cJSON_GetArraySize(refs); i-- > 0;)
+        if (strcmp(json_str(cJSON_GetArrayItem(refs, i), "uid", ""), set->uid) == 0)
+            cJSON_DeleteItemFromArray(refs, i);
+    return 0;
+}
+
+static int update_pod(struct sync *s, const struct object *pod, verb_change_fn *change,
+                      struct err *e)
+{
+    struct verb v;
+    AUTO_OBJECT out = NULL;
+    runner_verb(s->runner, &v);
+    struct verb_key key = {KIND_POD, pod->ns, pod->name};
+    int rc = verb_update(&v, &key, SUB_NONE, change, s->set, &out, e);
+    if (rc == 0)
+        return runner_stage(s->runner, &v, e);
+    runner_drop(&v);
+    return rc;
+}
+
+static void add_pod(struct sync *s, const struct object *pod, int32_t ordinal)
+{
+    const struct pod_view *v = pod_view(pod);
+    const struct set_view *set = set_view(s->set);
+    if (s->count == s->cap) {
+        s->cap = s->cap ? s->cap * 2 : 16;
+        s->objects = xrealloc(s->objects, s->cap * sizeof(struct object *));
+        s->pods = xrealloc(s->pods, s->cap * sizeof *s->pods);
+    }
+    bool ready = v->phase == POD_RUNNING && v->ready;
+    int64_t available_at = v->ready_since_us + (int64_t)set->min_ready_s * 1000000;
+    s->objects[s->count] = object_ref(pod);
+    s->pods[s->count++] = (struct set_pod){
+        .ordinal = ordinal,
+        .terminating = pod->deleted_us != 0,
+        .finished = v->phase == POD_FAILED || v->phase == POD_SUCCEEDED,
+        .pending = v->phase == POD_PENDING,
+        .has_phase = v->has_phase,
+        .ready = ready,
+        .available = ready && (set->min_ready_s == 0 || available_at <= s->now_us),
+        .available_at_us = available_at,
+        .identity_differs = !set_pod_has_identity(s->set, pod, ordinal),
+    };
+}
+
+/* Sorts pods and objects together. */
+static void sort_pods(struct sync *s)
+{
+    struct object **sorted = xcalloc(s->count + 1, sizeof(struct object *));
+    struct set_pod *before = xmemdup(s->pods, s->count * sizeof *s->pods);
+    qsort(s->pods, s->count, sizeof *s->pods, by_ordinal);
+    for (size_t i = 0; i < s->count; i++) {
+        const struct set_pod *at =
+            bsearch(&before[i], s->pods, s->count, sizeof *s->pods, by_ordinal);
+        sorted[at - s->pods] = s->objects[i];
+    }
+    free(before);
+    free(s->objects);
+    s->objects = sorted;
+}
+
+/* R60, R61: takes what is ours, adopts orphans of our name and selector, releases what no longer
+ * fits. */
+static int claim_pods(struct sync *s, struct err *e)
+{
+    const struct set_view *set = set_view(s->set);
+    struct store_view view = store_head(runner_store(s->runner));
+    struct view_cursor cur;
+    size_t count = 0, cap = 0;
+    const struct object **found = NULL;
+    char term[INDEX_TERM_MAX], prefix[512];
+    struct index_cursor owned;
+    (void)snprintf(prefix, sizeof prefix, "%s-", s->set->name);
+    index_owner(term, s->set->uid);
+    for (index_seek(&owned, &view, KIND_POD, term); owned.object; index_next(&owned)) {
+        if (count == cap)
+            found = xrealloc(found, (cap = cap ? cap * 2 : 16) * sizeof(struct object *));
+        found[count++] = object_ref(owned.object);
+    }
+    if (!s->set->deleted_us) /* orphans carry our name */
+        for (view_seek(&cur, &view, KIND_POD, s->set->ns, prefix); cur.object; view_next(&cur)) {
+            if (object_controller(cur.object) || cur.object->deleted_us ||
+                set_ordinal(s->set->name, cur.object->name) < 0)
+                continue;
+            if (count == cap)
+                found = xrealloc(found, (cap = cap ? cap * 2 : 16) * sizeof(struct object *));
+            found[count++] = object_ref(cur.object);
+        }
+    int rc = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct object *pod = found[i];
+        bool is_controlled = object_controller(pod) != NULL;
+        bool is_member = strcmp(pod->ns, s->set->ns) == 0 &&
+                         selector_matches(&set->selector, pod->labels, pod->label_count);
+        int32_t ordinal = set_ordinal(s->set->name, pod->name);
+        bool is_named = strncmp(pod->name, prefix, strlen(prefix)) == 0 &&
+                        !strchr(pod->name + strlen(prefix), '-');
+        bool is_ours = is_controlled && strcmp(object_controller(pod)->uid, s->set->uid) == 0;
+        if (is_ours && is_member && ordinal >= 0)
+            add_pod(s, pod, ordinal);
+        else if (is_ours && !s->set->deleted_us && !(is_member && is_named) && rc == 0)
+            rc = update_pod(s, pod, change_release, e);
+        else if (!is_controlled && is_member && rc == 0)
+            rc = update_pod(s, pod, change_adopt, e);
+    }
+    for (size_t i = 0; i < count; i++)
+        object_unref(found[i]);
+    free(found);
+    if (s->count)
+        sort_pods(s);
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+/* ---- the view ---- */
+
+static struct set_claims claims_of(const void *arg, int32_t ordinal, bool condemned)
+{
+    const struct sync *s = arg;
+    const struct set_view *set = set_view(s->set);
+    struct store_view view = store_head(runner_store(s->runner));
+    const struct object *pod = pod_of(s, ordinal);
+    struct set_claims out = {0};
+    for (size_t i = 0; i < set->claim_template_count; i++) {
+        char name[512];
+        set_claim_name(s->set, set->claim_templates[i], ordinal, name);
+        const struct object *claim = view_find(&view, KIND_PVC, s->set->ns, name);
+        if (!claim) {
+            out.missing = true;
+            continue;
+        }
+        enum claim_refs refs = set_claim_refs(s->set, pod, claim, condemned);
+        out.refs_differ |= refs == CLAIM_REFS_DIFFER || refs == CLAIM_REFS_CONFLICT_DIFFER;
+        out.stale |= set_claim_is_stale(s->set, pod, claim, ordinal);
+    }
+    return out;
+}
+
+/* "2" or "30%" of the replicas, rounded down, at least 1; 0 when absent (R56). */
+static int32_t max_unavailable(const struct set_view *set)
+{
+    char *end;
+    long value = strtol(set->max_unavailable, &end, 10);
+    if (end == set->max_unavailable)
+        return 0;
+    if (*end == '%')
+        value = (long)((int64_t)value * set->replicas / 100);
+    return value < 1 ? 1 : value > INT32_MAX ? INT32_MAX : (int32_t)value;
+}
+
+static struct set_plan_view plan_view(const struct sync *s)
+{
+    const struct set_view *set = set_view(s->set);
+    return (struct set_plan_view){
+        .replicas = set->replicas,
+        .start = set->start,
+        .parallel = set->parallel,
+        .on_delete = set->on_delete,
+        .has_rolling = set->has_rolling,
+        .partition = set->partition,
+        .max_unavailable = max_unavailable(set),
+        .terminating = s->set->deleted_us != 0,
+        .replace_stuck = set->replace_stuck,
+        .current_replicas = set->st_current,
+        .pods = s->pods,
+        .pod_count = s->count,
+        .claims = claims_of,
+        .claims_arg = s,
+    };
+}
+
+/* ---- steps ---- */
+
+/* Creates what is missing of the claims of an ordinal into the unit (R14, R16). */
+static int create_claims(struct sync *s, struct verb *v, int32_t ordinal, struct err *e)
+{
+    const cJSON *template, *match = json_at(s->tree, "spec", "selector", "matchLabels", NULL);
+    cJSON_ArrayForEach(template, json_at(s->tree, "spec", "volumeClaimTemplates", NULL))
+    {
+        char name[512], pod[512];
+        set_claim_name(s->set, json_str(json_get(template, "metadata"), "name", ""), ordinal, name);
+        set_pod_name(s->set, ordinal, pod);
+        const struct object *present = store_unit_find(v->unit, KIND_PVC, s->set->ns, name);
+        if (present && present->deleted_us)
+            return err_set(e, ERR_UNAVAILABLE, "pvc %s is being deleted", name);
+        if (present)
+            continue;
+        AUTO_OBJECT claim = NULL;
+        cJSON *body = set_claim_tree(s->set, match, template, ordinal);
+        int rc = verb_create(v, KIND_PVC, s->set->ns, body, &claim, e);
+        cJSON_Delete(body);
+        if (rc < 0)
+            return rc;
+        registry_event(v, s->set, "Normal", "SuccessfulCreate", COMPONENT,
+                       "Create Claim %s Pod %s in StatefulSet %s success", name, pod, s->set->name);
+    }
+    return 0;
+}
+
+static int step_create_pod(struct sync *s, const struct set_step *step, struct err *e)
+{
+    char what[600], name[512];
+    struct verb v;
+    AUTO_OBJECT pod = NULL;
+    set_pod_name(s->set, step->ordinal, name);
+    (void)snprintf(what, sizeof what, "Pod %s", name);
+    const struct set_revision_use *use =
+        step->revision == SET_REVISION_CURRENT ? &s->revisions.current : &s->revisions.update;
+    runner_verb(s->runner, &v);
+    int rc = create_claims(s, &v, step->ordinal, e);
+    if (rc == 0) {
+        cJSON *body = set_pod_tree(s->set, use->template, step->ordinal, use->name);
+        rc = verb_create(&v, KIND_POD, s->set->ns, body, &pod, e);
+        cJSON_Delete(body);
+    }
+    if (rc == 0)
+        note(&v, s, 0, "Create", "Create", what, NULL);
+    return finish_step(s, &v, rc, "Create", "Create", what, e);
+}
+
+static int step_create_claims(struct sync *s, const struct set_step *step, struct err *e)
+{
+    char what[600], name[512];
+    struct verb v;
+    set_pod_name(s->set, step->ordinal, name);
+    (void)snprintf(what, sizeof what, "Claims of Pod %s", name);
+    runner_verb(s->runner, &v);
+    return finish_step(s, &v, create_claims(s, &v, step->ordinal, e), "Create", "Create", what, e);
+}
+
+static int step_delete_pod(struct sync *s, const struct set_step *step, struct err *e)
+{
+    char what[600];
+    struct verb v;
+    AUTO_OBJECT out = NULL;
+    bool gone;
+    const struct object *pod = pod_of(s, step->ordinal);
+    (void)snprintf(what, sizeof what, "Pod %s", pod->name);
+    runner_verb(s->runner, &v);
+    struct verb_key key = {KIND_POD, pod->ns, pod->name};
+    struct delete_opts opts = {.uid = pod->uid}; /* the pod's own grace period (R37) */
+    int rc = verb_delete(&v, &key, &opts, &out, &gone, e);
+    if (rc == ERR_NOT_FOUND)
+        rc = 0;
+    if (rc == 0)
+        note(&v, s, 0, "Delete", "Delete", what, NULL);
+    return finish_step(s, &v, rc, "Delete", "Delete", what, e);
+}
+
+struct restore {
+    const struct object *set;
+    int32_t ordinal;
+};
+
+static int change_restore(cJSON *tree, void *arg, struct err *e)
+{
+    (void)e;
+    const struct restore *r = arg;
+    set_pod_restore(r->set, r->ordinal, tree);
+    return 0;
+}
+
+static int step_fix_pod(struct sync *s, const struct set_step *step, struct err *e)
+{
+    char what[600];
+    struct verb v;
+    AUTO_OBJECT out = NULL;
+    const struct object *pod = pod_of(s, step->ordinal);
+    struct restore restore = {s->set, step->ordinal};
+    (void)snprintf(what, sizeof what, "Pod %s", pod->name);
+    runner_verb(s->runner, &v);
+    struct verb_key key = {KIND_POD, pod->ns, pod->name};
+    int rc = verb_update(&v, &key, SUB_NONE, change_restore, &restore, &out, e);
+    if (rc == 0)
+        note(&v, s, 0, "Update", "Update", what, NULL);
+    return finish_step(s, &v, rc, "Update", "Update", what, e);
+}
+
+struct reown {
+    const struct object *set, *pod;
+    bool condemned, conflict;
+};
+
+static int change_reown(cJSON *tree, void *arg, struct err *e)
+{
+    (void)e;
+    const struct reown *r = arg;
+    set_claim_refs_apply(r->set, r->pod, r->condemned, r->conflict, tree);
+    return 0;
+}
+
+static int step_fix_claims(struct sync *s, const struct set_step *step, struct err *e)
+{
+    const struct set_view *set = set_view(s->set);
+    struct verb v;
+    int rc = 0;
+    char pod_name[512];
+    set_pod_name(s->set, step->ordinal, pod_name);
+    runner_verb(s->runner, &v);
+    for (size_t i = 0; i < set->claim_template_count && rc == 0; i++) {
+        char name[512];
+        AUTO_OBJECT out = NULL;
+        set_claim_name(s->set, set->claim_templates[i], step->ordinal, name);
+        const struct object *claim = store_unit_find(v.unit, KIND_PVC, s->set->ns, name);
+        const struct object *pod = pod_of(s, step->ordinal);
+        if (!claim)
+            continue;
+        enum claim_refs refs = set_claim_refs(s->set, pod, claim, step->condemned);
+        bool is_conflict = refs == CLAIM_REFS_CONFLICT || refs == CLAIM_REFS_CONFLICT_DIFFER;
+        if (is_conflict)
+            registry_event(&v, s->set, "Warning", "ConflictingController", COMPONENT,
+                           "Claim %s of Pod %s has another controller", name, pod_name);
+        if (refs != CLAIM_REFS_DIFFER && refs != CLAIM_REFS_CONFLICT_DIFFER)
+            continue;
+        struct reown reown = {s->set, pod, step->condemned, is_conflict};
+        struct verb_key key = {KIND_PVC, s->set->ns, name};
+        rc = verb_update(&v, &key, SUB_NONE, change_reown, &reown, &out, e);
+    }
+    return finish_step(s, &v, rc, "Update", "Update", "Claims", e);
+}
+
+static int apply_steps(struct sync *s, const struct set_plan *plan, struct err *e)
+{
+    static int (*const steps[])(struct sync *, const struct set_step *, struct err *) = {
+        [SET_CREATE_POD] = step_create_pod, [SET_CREATE_CLAIMS] = step_create_claims,
+        [SET_DELETE_POD] = step_delete_pod, [SET_FIX_POD] = step_fix_pod,
+        [SET_FIX_CLAIMS] = step_fix_claims,
+    };
+    int rc = 0;
+    for (size_t i = 0; i < plan->step_count && rc == 0; i++)
+        rc = steps[plan->steps[i].kind](s, &plan->steps[i], e);
+    return rc;
+}
+
+/* ---- status (section 9) ---- */
+
+struct status {
+    int64_t observed;
+    struct set_counts counts;
+    const char *current, *update;
+    int32_t collisions;
+};
+
+static int change_status(cJSON *tree, void *arg, struct err *e)
+{
+    (void)e;
+    const struct status *want = arg;
+    cJSON *status = json_obj(tree, "status");
+    json_set_int(status, "observedGeneration", want->observed);
+    json_set_int(status, "replicas", want->counts.replicas);
+    json_set_int(status, "readyReplicas", want->counts.ready);
+    json_set_int(status, "availableReplicas", want->counts.available);
+    json_set_int(status, "currentReplicas", want->counts.current);
+    json_set_int(status, "updatedReplicas", want->counts.updated);
+    json_set_str(status, "currentRevision", want->current);
+    json_set_str(status, "updateRevision", want->update);
+    json_set_int(status, "collisionCount", want->collisions);
+    return 0;
+}
+
+static bool status_differs(const struct set_view *have, const struct status *want)
+{
+    const struct set_counts *c = &want->counts;
+    return want->observed > have->observed_generation || have->st_replicas != c->replicas ||
+           have->st_ready != c->ready || have->st_available != c->available ||
+           have->st_current != c->current || have->st_updated != c->updated ||
+           strcmp(have->current_revision, want->current) != 0 ||
+           strcmp(have->update_revision, want->update) != 0;
+}
+
+static int write_status(struct sync *s, const struct set_plan *plan, struct err *e)
+{
+    const struct set_view *have = set_view(s->set);
+    struct status want = {
+        .observed = s->set->generation > have->observed_generation ? s->set->generation
+                                                                   : have->observed_generation,
+        .counts = plan->counts,
+        .current = s->revisions.current.name,
+        .update = s->revisions.update.name,
+        .collisions = s->revisions.collisions,
+    };
+    if (plan->rollout_complete) { /* R53 */
+        want.current = want.update;
+        want.counts.current = want.counts.updated;
+    }
+    if (!status_differs(have, &want))
+        return 0;
+    struct verb v;
+    AUTO_OBJECT out = NULL;
+    runner_verb(s->runner, &v);
+    struct verb_key key = {KIND_STATEFULSET, s->set->ns, s->set->name};
+    int rc = verb_update(&v, &key, SUB_STATUS, change_status, &want, &out, e);
+    if (rc == 0)
+        return runner_stage(s->runner, &v, e);
+    runner_drop(&v);
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+/* ---- sync ---- */
+
+static bool is_live_revision(const void *arg, const char *name)
+{
+    const struct sync *s = arg;
+    if (strcmp(name, s->revisions.current.name) == 0 || strcmp(name, s->revisions.update.name) == 0)
+        return true;
+    for (size_t i = 0; i < s->count; i++) {
+        const char *label = object_label(s->objects[i], LABEL_REVISION);
+        if (label && strcmp(label, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void mark_revisions(struct sync *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        const char *label = object_label(s->objects[i], LABEL_REVISION);
+        s->pods[i].is_current = label && strcmp(label, s->revisions.current.name) == 0;
+        s->pods[i].is_update = label && strcmp(label, s->revisions.update.name) == 0;
+    }
+}
+
+static int sync_set(struct sync *s, struct set_plan *plan, struct err *e)
+{
+    int rc = claim_pods(s, e);
+    if (rc < 0)
+        return rc;
+    if ((rc = set_revisions_load(s->runner, s->set, s->tree, &s->revisions, e)) < 0)
+        return rc;
+    mark_revisions(s);
+    struct set_plan_view view = plan_view(s);
+    statefulset_plan(&view, plan);
+    rc = apply_steps(s, plan, e);
+    int status = write_status(s, plan, rc < 0 ? NULL : e); /* always written (R28) */
+    if (rc == 0 && status == 0)
+        rc = set_revisions_prune(s->runner, s->set, is_live_revision, s, e);
+    return rc < 0 ? rc : status;
+}
+
+static enum sync_result statefulset_sync(struct runner *runner, void *state, const char *key)
+{
+    (void)state;
+    const char *slash = strchr(key, '/');
+    char *ns = xstrndup(key, (size_t)(slash - key));
+    struct store_view view = store_head(runner_store(runner));
+    const struct object *set = view_find(&view, KIND_STATEFULSET, ns, slash + 1);
+    free(ns);
+    if (!set)
+        return SYNC_DONE;
+    struct err e = {0};
+    struct set_plan plan = {0};
+    struct sync s = {.runner = runner,
+                     .set = object_ref(set),
+                     .tree = object_tree(set),
+                     .now_us = clock_now_us()};
+    int rc = sync_set(&s, &plan, &e);
+    if (plan.again_at_us)
+        runner_queue_at(runner, &statefulset_controller, key,
+                        clock_mono_us() + (plan.again_at_us - s.now_us));
+    bool is_more = plan.more;
+    set_plan_fini(&plan);
+    sync_fini(&s);
+    if (rc == ERR_EXISTS) /* the name is taken; its removal queues the set (R61) */
+        return SYNC_DONE;
+    return rc < 0 ? runner_result(rc) : is_more ? SYNC_AGAIN : SYNC_DONE;
+}
+
+static void *statefulset_start(struct runner *runner)
+{
+    static int started;
+    struct store_view view = store_applied(runner_store(runner));
+    struct view_cursor cur;
+    for (view_seek(&cur, &view, KIND_STATEFULSET, NULL, NULL); cur.object; view_next(&cur))
+        queue_set(runner, cur.object->ns, cur.object->name);
+    return &started;
+}
+
+static void statefulset_stop(void *state)
+{
+    (void)state;
+}
+
+const struct controller statefulset_controller = {
+    .name = "statefulset",
+    .on_change = statefulset_on_change,
+    .sync = statefulset_sync,
+    .start = statefulset_start,
+    .stop = statefulset_stop,
+};
