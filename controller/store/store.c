@@ -209,6 +209,24 @@ void store_set_settle(struct store *store, store_settle_fn *fn, void *arg)
     store->settle_arg = arg;
 }
 
+static void forget_hooks(struct hooks *hooks, const void *arg)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < hooks->count; i++)
+        if (hooks->items[i].arg != arg)
+            hooks->items[kept++] = hooks->items[i];
+    hooks->count = kept;
+}
+
+void store_forget(struct store *store, const void *arg)
+{
+    forget_hooks(&store->on_stage, arg);
+    forget_hooks(&store->on_drop, arg);
+    forget_hooks(&store->on_apply, arg);
+    if (store->settle_arg == arg)
+        store_set_settle(store, NULL, NULL);
+}
+
 /* ---- a turn's changes ---- */
 
 uint64_t store_change_created(const struct store_change *change)
