@@ -7,48 +7,6 @@
 #include "base/check.h"
 #include "base/utf8.h"
 
-void buf_in_init(struct buf_in *in, const void *bytes, size_t len)
-{
-    in->at = bytes;
-    in->end = len ? in->at + len : in->at;
-    in->failed = false;
-}
-
-size_t buf_in_left(const struct buf_in *in)
-{
-    return in->failed ? 0 : (size_t)(in->end - in->at);
-}
-
-const uint8_t *buf_bytes(struct buf_in *in, size_t len)
-{
-    if (in->failed || len > (size_t)(in->end - in->at)) {
-        in->failed = true;
-        return NULL;
-    }
-    const uint8_t *bytes = in->at;
-    if (len)
-        in->at += len;
-    return bytes;
-}
-
-uint8_t buf_u8(struct buf_in *in)
-{
-    const uint8_t *b = buf_bytes(in, 1);
-    return b ? b[0] : 0;
-}
-
-uint16_t buf_u16(struct buf_in *in)
-{
-    const uint8_t *b = buf_bytes(in, 2);
-    return b ? (uint16_t)((unsigned)b[0] << 8 | b[1]) : (uint16_t)0;
-}
-
-uint32_t buf_u32(struct buf_in *in)
-{
-    const uint8_t *b = buf_bytes(in, 4);
-    return b ? (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3] : 0;
-}
-
 void buf_out_init(struct buf_out *out)
 {
     *out = (struct buf_out){0};

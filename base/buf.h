@@ -15,13 +15,48 @@ struct buf_in {
     const uint8_t *at, *end;
     bool failed;
 };
-void buf_in_init(struct buf_in *in, const void *bytes, size_t len);
-size_t buf_in_left(const struct buf_in *in);
-uint8_t buf_u8(struct buf_in *in);
-uint16_t buf_u16(struct buf_in *in);
-uint32_t buf_u32(struct buf_in *in);
+static inline void buf_in_init(struct buf_in *in, const void *bytes, size_t len)
+{
+    in->at = bytes;
+    in->end = len ? in->at + len : in->at;
+    in->failed = false;
+}
+
+static inline size_t buf_in_left(const struct buf_in *in)
+{
+    return in->failed ? 0 : (size_t)(in->end - in->at);
+}
+
 /* Borrowed pointer to len bytes, or NULL (and failed) when fewer are left. */
-const uint8_t *buf_bytes(struct buf_in *in, size_t len);
+static inline const uint8_t *buf_bytes(struct buf_in *in, size_t len)
+{
+    if (in->failed || len > (size_t)(in->end - in->at)) {
+        in->failed = true;
+        return NULL;
+    }
+    const uint8_t *bytes = in->at;
+    if (len)
+        in->at += len;
+    return bytes;
+}
+
+static inline uint8_t buf_u8(struct buf_in *in)
+{
+    const uint8_t *b = buf_bytes(in, 1);
+    return b ? b[0] : 0;
+}
+
+static inline uint16_t buf_u16(struct buf_in *in)
+{
+    const uint8_t *b = buf_bytes(in, 2);
+    return b ? (uint16_t)((unsigned)b[0] << 8 | b[1]) : (uint16_t)0;
+}
+
+static inline uint32_t buf_u32(struct buf_in *in)
+{
+    const uint8_t *b = buf_bytes(in, 4);
+    return b ? (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3] : 0;
+}
 
 struct buf_out {
     char *data; /* owned; NUL-terminated whenever not NULL */

@@ -179,13 +179,15 @@ const void *cow_find(const struct cow_type *type, struct cow_root root, const ui
  * where not. *below tells whether the way led through a branch at or beyond the end of key. */
 static const void *closest(const void *twig, const uint8_t *key, size_t len, bool *below)
 {
-    *below = false;
+    uint32_t last = 0; /* positions only grow on the way */
+    bool has_branch = !is_leaf(twig);
     while (!is_leaf(twig)) {
         const struct branch *b = twig;
-        uint32_t bit = symbol_bit(b->head, key, len);
-        *below = *below || position(b) >= 2 * len;
-        twig = b->twigs[b->head & bit ? rank(b->head, bit) : 0];
+        uint32_t head = b->head, bit = symbol_bit(head, key, len);
+        twig = b->twigs[head & bit ? rank(head, bit) : 0];
+        last = head;
     }
+    *below = has_branch && ((last >> POS_SHIFT) ^ 1) >= 2 * len;
     return leaf_of(twig);
 }
 
@@ -197,6 +199,12 @@ void cow_near(const struct cow_type *type, struct cow_root root, const uint8_t *
         return;
     bool below;
     out->leaf = closest(root.node, key, len, &below);
+    if (type->equal && type->equal(out->leaf, key, len)) { /* no need to build the leaf's key */
+        out->exact = out->leaf;
+        out->common = len;
+        out->is_prefix = below;
+        return;
+    }
     uint8_t own[COW_KEY_MAX];
     size_t own_len = leaf_key(type, out->leaf, own);
     out->common = common_bytes(key, len, own, own_len);

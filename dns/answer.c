@@ -277,8 +277,7 @@ static void answer_chaos(struct message *m, const struct query *q)
     const struct answer_opts *opts = m->ctx->opts;
     bool is_known = false;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        is_known |=
-            q->name_len == strlen(names[i]) + 1 && memcmp(q->name, names[i], q->name_len) == 0;
+        is_known |= name_equal(q->name, (const uint8_t *)names[i]);
     if (!is_known || q->type != RR_TXT || opts->chaos_len == 0) {
         message_fail(m, RCODE_REFUSED, EDE_PROHIBITED);
         return;

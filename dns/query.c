@@ -52,7 +52,7 @@ static bool parse_question(struct query *q, struct buf_in *in)
     size_t len = name_wire_len(in->at, buf_in_left(in));
     if (len == 0 || buf_in_left(in) - len < 4)
         return false;
-    name_fold(q->name, in->at, len);
+    q->name = in->at;
     q->name_len = len;
     q->type = get16(in->at + len);
     q->class = get16(in->at + len + 2);
@@ -140,8 +140,11 @@ static bool parse_additional(struct query *q, struct buf_in *in, bool is_last, s
                              bool with_cookies)
 {
     uint8_t owner[NAME_MAX_WIRE];
+    owner[0] = 0;
     bool is_plain_root = buf_in_left(in) > 0 && in->at[0] == 0;
-    size_t owner_len = read_name(q, in, owner);
+    size_t owner_len = is_plain_root ? 1 : read_name(q, in, owner);
+    if (is_plain_root)
+        in->at++;
     struct record rr;
     if (owner_len == 0 || !read_record(in, &rr))
         return false;

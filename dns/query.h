@@ -45,9 +45,9 @@ struct query {
     bool rd;
 
     bool has_question;
-    size_t name_len;             /* of the wire name at packet + 12, root included */
-    uint8_t name[NAME_MAX_WIRE]; /* the same, folded */
-    uint16_t type, class;        /* host order */
+    const uint8_t *name;  /* wire form, in the packet, as it was spelt */
+    size_t name_len;      /* root included */
+    uint16_t type, class; /* host order */
 
     bool has_edns;
     uint16_t udp_size; /* as announced */

@@ -36,23 +36,29 @@ size_t name_wire_len(const uint8_t *wire, size_t room)
 
 void name_fold(uint8_t *dst, const uint8_t *src, size_t len)
 {
-    size_t at = 0;
-    for (; at + sizeof(uint64_t) <= len; at += sizeof(uint64_t)) {
-        uint64_t word;
+    uint64_t word;
+    if (len < sizeof word) {
+        for (size_t at = 0; at < len; at++)
+            dst[at] = fold_byte(src[at]);
+        return;
+    }
+    size_t last = len - sizeof word; /* the last word overlaps: folding twice changes nothing */
+    for (size_t at = 0; at < last; at += sizeof word) {
         memcpy(&word, src + at, sizeof word);
         word = fold_word(word);
         memcpy(dst + at, &word, sizeof word);
     }
-    for (; at < len; at++)
-        dst[at] = fold_byte(src[at]);
+    memcpy(&word, src + last, sizeof word);
+    word = fold_word(word);
+    memcpy(dst + last, &word, sizeof word);
 }
 
-/* Appends one label and its end mark; bytes 0 and 1 are escaped. */
+/* Appends one folded label and its end mark; bytes 0 and 1 are escaped. */
 static size_t key_add_label(uint8_t *out, const uint8_t *label, size_t len)
 {
     size_t at = 0;
     for (size_t i = 0; i < len; i++) {
-        uint8_t byte = fold_byte(label[i]);
+        uint8_t byte = label[i];
         if (__builtin_expect(byte <= 1, 0)) {
             out[at++] = 1;
             byte = (uint8_t)(byte + 1);
@@ -63,16 +69,39 @@ static size_t key_add_label(uint8_t *out, const uint8_t *label, size_t len)
     return at;
 }
 
+/* True when one of the eight bytes may be 0 or 1 (never false when one is). */
+static bool may_need_escape(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    return (word - 2 * ones) & ~word & (0x80 * ones);
+}
+
 size_t name_key(const uint8_t *wire, uint8_t out[NAME_MAX_KEY])
 {
+    enum { WORD = sizeof(uint64_t) };
     uint8_t start[NAME_MAX_WIRE / 2 + 1];
-    size_t labels = 0;
-    for (size_t at = 0; wire[at] != 0; at += 1u + wire[at])
-        start[labels++] = (uint8_t)at;
-    size_t len = 0;
+    uint8_t folded[NAME_MAX_WIRE + WORD];
+    size_t labels = 0, end = 0, len = 0;
+    for (; wire[end] != 0; end += 1u + wire[end])
+        start[labels++] = (uint8_t)end;
+    name_fold(folded, wire, end);
+    memset(folded + end, 0xff, WORD); /* whole words may be read up to here */
+    bool is_plain = true;
+    for (size_t at = 0; at < end; at += WORD) {
+        uint64_t word;
+        memcpy(&word, folded + at, sizeof word);
+        is_plain = is_plain && !may_need_escape(word);
+    }
     while (labels > 0) {
-        const uint8_t *label = wire + start[--labels];
-        len += key_add_label(out + len, label + 1, label[0]);
+        const uint8_t *label = folded + start[--labels];
+        if (!is_plain) {
+            len += key_add_label(out + len, label + 1, label[0]);
+            continue;
+        }
+        for (size_t at = 0; at < label[0]; at += WORD) /* what is written too much is overwritten */
+            memcpy(out + len + at, label + 1 + at, WORD);
+        len += label[0];
+        out[len++] = 0;
     }
     return len;
 }

@@ -1,6 +1,6 @@
 /* dns_respond over a loaded zone, without sockets: time per answer of each kind.
  *
- *     bench_answer [hit|nxdomain|nodata|srv [answers]]
+ *     bench_answer [stub|hit|nxdomain|nodata|srv [answers]]
  *
  * With a kind, that one alone, for `valgrind --tool=callgrind --toggle-collect=dns_respond`
  * (budget: 1,500 instructions per hit). */
@@ -20,6 +20,7 @@ static const struct kind {
     uint16_t type;
     bool has_edns;
 } kinds[] = {
+    {"stub", "db-3.db.prod.svc.cluster.local", RR_A, false},
     {"hit", "db-3.db.prod.svc.cluster.local", RR_A, true},
     {"nxdomain", "db-7.db.prod.svc.cluster.local", RR_A, true},
     {"nodata", "db-3.db.prod.svc.cluster.local", RR_AAAA, true},

@@ -83,18 +83,6 @@ static void names_have_at_most_255_octets(void **state)
     }
 }
 
-static void only_ascii_letters_are_folded(void **state)
-{
-    (void)state; /* or-ing 0x20 would change 0x10, CR, '@' and '[' too */
-    struct packet p;
-    struct query q;
-    packet_header(&p);
-    packet_hex(&p, "06 41 5a 0d 10 40 5b 00 0001 0001");
-    packet_set16(&p, 4, 1);
-    assert_int_equal(parse(&q, &p), QUERY_OK);
-    assert_memory_equal(q.name, "\6az\r\x10@[", 8);
-}
-
 struct section_case {
     const char *rule;
     size_t section;
@@ -306,7 +294,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_checked_to_the_last_octet),
         cmocka_unit_test(names_have_at_most_255_octets),
-        cmocka_unit_test(only_ascii_letters_are_folded),
         cmocka_unit_test(records_behind_the_question_are_checked),
         cmocka_unit_test(opt_is_single_and_tsig_is_last),
         cmocka_unit_test(counts_are_believed_only_with_the_octets),
