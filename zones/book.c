@@ -52,21 +52,6 @@ size_t book_bytes(const struct book *book)
                           book->name_len);
 }
 
-struct zone_node **book_groups(struct book *book)
-{
-    return (struct zone_node **)(void *)book->item;
-}
-
-uintptr_t *book_hosts(struct book *book)
-{
-    return (uintptr_t *)book->item + book->group_count;
-}
-
-uint64_t *book_epochs(struct book *book)
-{
-    return book->has_epochs ? book->item + book->group_count + book->host_count : NULL;
-}
-
 static size_t make_key(const void *ns, size_t ns_len, const void *name, size_t name_len,
                        uint8_t *out)
 {

@@ -10,12 +10,16 @@
 
 /* ---- growable arrays and indices that keep their memory ---- */
 
-static void *vector_add(struct plan_vector *v, size_t count, size_t size)
+static void vector_grow(struct plan_vector *v, size_t count, size_t size)
 {
-    if (v->count + count > v->cap || !v->items) {
-        v->cap = (v->count + count + 4) * 2;
-        v->items = xrealloc(v->items, v->cap * size);
-    }
+    v->cap = (v->count + count + 4) * 2;
+    v->items = xrealloc(v->items, v->cap * size);
+}
+
+static inline void *vector_add(struct plan_vector *v, size_t count, size_t size)
+{
+    if (v->count + count > v->cap || !v->items)
+        vector_grow(v, count, size);
     void *at = (char *)v->items + v->count * size;
     v->count += count;
     return at;
@@ -93,15 +97,24 @@ static void plan_reset(struct naming_plan *plan, const struct naming_service *se
 
 bool naming_is_label(const char *text, size_t len)
 {
-    if (len == 0 || len > NAME_MAX_LABEL || text[0] == '-' || text[len - 1] == '-')
+    /* 1: letters and digits, 2: hyphen */
+    static const uint8_t classes[256] = {
+        ['-'] = 2, ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1,
+        ['7'] = 1, ['8'] = 1, ['9'] = 1, ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1,
+        ['f'] = 1, ['g'] = 1, ['h'] = 1, ['i'] = 1, ['j'] = 1, ['k'] = 1, ['l'] = 1, ['m'] = 1,
+        ['n'] = 1, ['o'] = 1, ['p'] = 1, ['q'] = 1, ['r'] = 1, ['s'] = 1, ['t'] = 1, ['u'] = 1,
+        ['v'] = 1, ['w'] = 1, ['x'] = 1, ['y'] = 1, ['z'] = 1, ['A'] = 1, ['B'] = 1, ['C'] = 1,
+        ['D'] = 1, ['E'] = 1, ['F'] = 1, ['G'] = 1, ['H'] = 1, ['I'] = 1, ['J'] = 1, ['K'] = 1,
+        ['L'] = 1, ['M'] = 1, ['N'] = 1, ['O'] = 1, ['P'] = 1, ['Q'] = 1, ['R'] = 1, ['S'] = 1,
+        ['T'] = 1, ['U'] = 1, ['V'] = 1, ['W'] = 1, ['X'] = 1, ['Y'] = 1, ['Z'] = 1,
+    };
+    const uint8_t *at = (const uint8_t *)text;
+    if (len == 0 || len > NAME_MAX_LABEL || classes[at[0]] != 1 || classes[at[len - 1]] != 1)
         return false;
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        bool is_alnum = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
-        if (!is_alnum && c != '-')
-            return false;
-    }
-    return true;
+    unsigned bad = 0;
+    for (size_t i = 0; i < len; i++)
+        bad |= classes[at[i]] == 0;
+    return !bad;
 }
 
 /* ---- ports ---- */
@@ -281,9 +294,10 @@ static uint64_t address_hash(const struct naming_address *a, uint64_t salt)
 /* Adds an address to the Service name unless it is there. */
 static void add_service_address(struct naming_plan *plan, const struct naming_address *address)
 {
+    uint64_t hash = address_hash(address, 0);
     size_t probe = 0;
     for (;;) {
-        uint32_t *slot = index_probe(&plan->total_index, address_hash(address, 0), &probe);
+        uint32_t *slot = index_probe(&plan->total_index, hash, &probe);
         if (*slot == 0) {
             *(struct naming_address *)vector_add(&plan->addresses, 1, sizeof *address) = *address;
             *slot = (uint32_t)plan->addresses.count;

@@ -56,7 +56,7 @@ static size_t address_len(const struct rrset *set)
 
 static const uint8_t *address_records(const struct rrset *set)
 {
-    return (const uint8_t *)set->body;
+    return (const uint8_t *)(set->body + set->has_sum);
 }
 
 static const struct rrset_srv *srv_of(const struct rrset *set)
@@ -219,7 +219,7 @@ size_t rrset_write(const struct rrset *set, const struct zone_node *owner, size_
 static size_t body_bytes(const struct rrset *set)
 {
     if (is_address(set))
-        return set->count * (RECORD_HEAD + address_len(set));
+        return set->has_sum * sizeof(uint64_t) + set->count * (RECORD_HEAD + address_len(set));
     if (has_targets(set))
         return sizeof(struct targets) + targets_of(set)->total * sizeof(uintptr_t);
     if (set->type != RR_SRV)
@@ -247,8 +247,11 @@ struct rrset *rrset_new_addresses(uint16_t type, uint32_t ttl, size_t count)
 {
     size_t len = type == RR_A ? 4 : 16;
     size_t size = RECORD_HEAD + len;
-    struct rrset *set = set_new(type, count, count * size);
-    uint8_t *out = (uint8_t *)set->body;
+    bool has_sum = count > RRSET_SMALL;
+    struct rrset *set = set_new(type, count, has_sum * sizeof(uint64_t) + count * size);
+    set->has_sum = has_sum;
+    set->body[0] = 0; /* the sum, or overwritten at once */
+    uint8_t *out = (uint8_t *)(set->body + has_sum);
     put16(out, 0xc000u | OWNER_QUESTION);
     put16(out + 2, type);
     put16(out + 4, RR_CLASS_IN);
@@ -259,10 +262,24 @@ struct rrset *rrset_new_addresses(uint16_t type, uint32_t ttl, size_t count)
     return set;
 }
 
+static uint64_t address_hash(const uint8_t *bytes, size_t len)
+{
+    uint64_t word[2] = {0, 0};
+    if (len == 4) {
+        memcpy(word, bytes, 4);
+        return hash_mix(word[0] + 0x9e3779b97f4a7c15u);
+    }
+    memcpy(word, bytes, 16);
+    return hash_join(word[0], hash_mix(word[1]));
+}
+
 void rrset_put_address(struct rrset *set, size_t i, const uint8_t *bytes)
 {
     size_t len = address_len(set);
-    memcpy((uint8_t *)set->body + i * (RECORD_HEAD + len) + RECORD_HEAD, bytes, len);
+    memcpy((uint8_t *)(set->body + set->has_sum) + i * (RECORD_HEAD + len) + RECORD_HEAD, bytes,
+           len);
+    if (set->has_sum)
+        set->body[0] += address_hash(bytes, len);
 }
 
 const uint8_t *rrset_address(const struct rrset *set, size_t i)
@@ -359,11 +376,11 @@ static uint64_t records_sum(const struct rrset *set, uint64_t owner_hash)
             sum += hash_join(srv_port(set, i), owner_hash);
         return hash_join(srv->weight, sum + srv->sum);
     }
+    if (set->has_sum)
+        return set->body[0];
     for (size_t i = 0; i < set->count; i++) {
-        uint64_t word[2] = {0, 0};
         if (is_address(set)) {
-            memcpy(word, rrset_address(set, i), address_len(set));
-            sum += hash_join(word[0], hash_mix(word[1]));
+            sum += address_hash(rrset_address(set, i), address_len(set));
         } else if (has_targets(set)) {
             sum += hash_mix(hash_name(node_name(rrset_target(set, i, NULL))));
         } else {

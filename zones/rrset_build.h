@@ -1,11 +1,11 @@
 /* zones/rrset_build.h - the inside of record sets and how they are made. Private to zones/; control
  * thread.
  *
- *   A, AAAA        | refs | type, count | c00c type class ttl len address | ... |        as sent
- *   SRV            | refs | type, count | struct rrset_srv | targets (not for "self") | ports (one
- * when all are equal) | PTR, NS        | refs | type, count | ttl | total | targets, their rank in
- * the low bits; the first count are shown | CNAME TXT SOA  | refs | type, count | ttl | bytes of
- * all records | length, RDATA | ... |
+ *   A, AAAA        | refs | type, count | sum, if large | c00c type class ttl len address | ... |
+ * as sent SRV            | refs | type, count | struct rrset_srv | targets (not for "self") | ports
+ * (one when all are equal) | PTR, NS        | refs | type, count | ttl | total | targets, their
+ * rank in the low bits; the first count are shown | CNAME TXT SOA  | refs | type, count | ttl |
+ * bytes of all records | length, RDATA | ... |
  *
  * A set is held by nodes (zones/node.h) and freed with the last of them. Targets are not counted:
  * every set of a version points to nodes of that version, because whoever replaces a node replaces,
@@ -24,11 +24,15 @@ struct rrset {
     uint32_t refs; /* nodes that hold it, and callers between making it and giving it to a node */
     uint32_t type : 8;
     uint32_t is_interned : 1;
-    uint32_t count : 23;
+    uint32_t has_sum : 1; /* addresses: the hash of the records comes before them */
+    uint32_t count : 22;
     uint64_t body[];
 };
 
-#define RRSET_MAX_COUNT ((1u << 23) - 1)
+#define RRSET_MAX_COUNT ((1u << 22) - 1)
+/* Address sets of more records are hardly ever equal: they are not interned, and keep their hash.
+ */
+#define RRSET_SMALL 4
 
 struct rrset_srv {
     uint32_t ttl;
@@ -43,6 +47,7 @@ enum ptr_rank { PTR_CLUSTER_IP, PTR_HOSTNAME, PTR_ADDRESS };
 #define PTR_RANK_MASK ((uintptr_t)3)
 
 /* Sets begin with one reference, the caller's. */
+/* Every record of an address set is put once. */
 struct rrset *rrset_new_addresses(uint16_t type, uint32_t ttl, size_t count);
 void rrset_put_address(struct rrset *set, size_t i, const uint8_t *bytes);
 /* The address of record i of an A or AAAA set. */

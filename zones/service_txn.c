@@ -12,7 +12,6 @@
 #include "zones/hash.h"
 #include "zones/zones_state.h"
 
-#define INTERN_MAX 4 /* records; larger address sets are hardly ever equal */
 #define HINT_REACH 4 /* hosts looked at before the index is made */
 #define NOT_FOUND  SIZE_MAX
 
@@ -42,10 +41,11 @@ static struct zone_node *host_node(uintptr_t host)
 
 static struct rrset *keep_set(struct zones *zones, struct rrset *set)
 {
-    return rrset_count(set) <= INTERN_MAX ? rrset_pool_intern(&zones->pool, set)
-                                          : rrset_pool_adopt(&zones->pool, set);
+    return rrset_count(set) <= RRSET_SMALL ? rrset_pool_intern(&zones->pool, set)
+                                           : rrset_pool_adopt(&zones->pool, set);
 }
 
+/* The set of a port list's numbers at "self"; borrowed. */
 static struct rrset *self_srv(struct build *b, uint32_t list)
 {
     if (list == PLAN_NONE)
@@ -56,8 +56,14 @@ static struct rrset *self_srv(struct build *b, uint32_t list)
             b->zones->opts.ttl_s, plan_list_numbers(b->plan, ports), ports->number_count);
         b->list_srv[list] = rrset_pool_intern(&b->zones->pool, set);
     }
-    rrset_ref(b->list_srv[list]);
     return b->list_srv[list];
+}
+
+static struct rrset *ref_set(struct rrset *set)
+{
+    if (set)
+        rrset_ref(set);
+    return set;
 }
 
 /* A and AAAA sets being filled. */
@@ -226,6 +232,13 @@ static void index_old_hosts(struct build *b)
     }
 }
 
+static void host_name(const struct build *b, const struct plan_host *host, struct name_builder *out)
+{
+    name_begin(out);
+    name_add(out, plan_label(b->plan, host), host->label_len);
+    CHECK(name_end(out, b->plan->service.wire));
+}
+
 /* Where a host was in the membership. */
 static size_t find_old_host(struct build *b, const struct plan_host *host)
 {
@@ -237,6 +250,10 @@ static size_t find_old_host(struct build *b, const struct plan_host *host)
         if (has_label(host_node(hosts[i]), label, host->label_len))
             return i;
     }
+    struct name_builder name;
+    host_name(b, host, &name);
+    if (!txn_find(b->txn, name.wire)) /* all that is below the Service is its own */
+        return NOT_FOUND;
     if (!b->old_index)
         index_old_hosts(b);
     for (size_t at = host->hash & b->old_mask; b->old_index[at] != 0; at = (at + 1) & b->old_mask) {
@@ -263,18 +280,13 @@ static struct zone_node *put_host_node(struct build *b, const struct plan_host *
                                        struct zone_node *old)
 {
     struct rrset *srv = self_srv(b, host->list);
-    if (old && is_same_host(old, host, srv)) {
-        if (srv)
-            rrset_unref(&b->zones->pool, srv);
+    if (old && is_same_host(old, host, srv))
         return old;
-    }
     struct address_sets addresses;
     host_address_sets(b, host, &addresses);
-    struct rrset *sets[] = {addresses.set[0], addresses.set[1], srv};
+    struct rrset *sets[] = {addresses.set[0], addresses.set[1], ref_set(srv)};
     struct name_builder name;
-    name_begin(&name);
-    name_add(&name, plan_label(b->plan, host), host->label_len);
-    CHECK(name_end(&name, b->plan->service.wire));
+    host_name(b, host, &name);
     return put_if_changed(b, old, name.wire, name.len, sets, ARRAY_SIZE(sets));
 }
 
@@ -446,11 +458,36 @@ static const struct plan_host *srv_host(const struct build *b, size_t i)
                                                                                          : NULL;
 }
 
+static bool is_same_numbers(const struct numbers *a, const struct numbers *b, size_t lists)
+{
+    return memcmp(a->start, b->start, (lists + 1) * sizeof *a->start) == 0 &&
+           memcmp(a->number, b->number, a->start[lists] * sizeof *a->number) == 0;
+}
+
+static void free_numbers(struct numbers *all)
+{
+    free(all->number);
+    free(all->start);
+}
+
+/* True when a group has every port there is: its set is the one at the bare name. */
+static bool is_only_group(const struct build *b, const struct numbers *all)
+{
+    struct numbers bare = all_numbers(b, PLAN_NONE);
+    bool is_same = is_same_numbers(all, &bare, b->plan->lists.count);
+    free_numbers(&bare);
+    return is_same;
+}
+
 /* SRV of a headless Service: one record per distinct (endpoint name, port number) (K-HLSRV,
- * K-BARE). */
-static struct rrset *headless_srv(struct build *b, uint32_t group)
+ * K-BARE). bare: the set at the Service name, returned once more when it would be the same. */
+static struct rrset *headless_srv(struct build *b, uint32_t group, struct rrset *bare)
 {
     struct numbers all = all_numbers(b, group);
+    if (bare && is_only_group(b, &all)) {
+        free_numbers(&all);
+        return ref_set(bare);
+    }
     struct srv_count count = {0};
     for (size_t i = 0; i < b->plan->hosts.count; i++) {
         const struct plan_host *host = srv_host(b, i);
@@ -473,8 +510,7 @@ static struct rrset *headless_srv(struct build *b, uint32_t group)
              k++)
             rrset_put_srv(set, at++, b->node[i], hash, all.number[k]);
     }
-    free(all.number);
-    free(all.start);
+    free_numbers(&all);
     return set ? rrset_pool_adopt(&b->zones->pool, set) : NULL;
 }
 
@@ -514,8 +550,9 @@ static void put_service_name(struct build *b)
     } else if (plan->has_service) {
         struct address_sets addresses;
         service_address_sets(b, &addresses);
-        struct rrset *srv = plan->type == NAMING_HEADLESS ? headless_srv(b, PLAN_NONE)
-                                                          : self_srv(b, plan->service_list);
+        bool is_headless = plan->type == NAMING_HEADLESS;
+        struct rrset *srv = is_headless ? headless_srv(b, PLAN_NONE, NULL)
+                                        : ref_set(self_srv(b, plan->service_list));
         struct rrset *sets[] = {addresses.set[0], addresses.set[1], srv};
         now = put_if_changed(b, was, plan->service.wire, plan->service.len, sets, ARRAY_SIZE(sets));
     }
@@ -553,15 +590,10 @@ static size_t put_groups(struct build *b)
         const struct plan_group *group = plan_group(b->plan, i);
         if (group->is_too_long)
             continue;
-        struct rrset *srv =
-            b->plan->type == NAMING_HEADLESS ? headless_srv(b, i) : cluster_ip_srv(b, i);
+        bool is_headless = b->plan->type == NAMING_HEADLESS;
+        struct rrset *srv = is_headless ? headless_srv(b, i, bare) : cluster_ip_srv(b, i);
         if (!srv)
             continue;
-        if (bare && rrset_equal(bare, srv)) { /* the only port: one object for both names */
-            rrset_unref(&b->zones->pool, srv);
-            rrset_ref(bare);
-            srv = bare;
-        }
         struct zone_node *old = take_old_group(b, &group->owner);
         book_groups(b->fresh)[n++] =
             put_if_changed(b, old, group->owner.wire, group->owner.len, &srv, 1);

@@ -143,9 +143,19 @@ extern const struct cow_type book_cow_type;
 struct book *book_new(enum book_kind kind, const char *ns, const char *name, size_t groups,
                       size_t hosts, bool has_epochs);
 size_t book_bytes(const struct book *book); /* allocated */
-struct zone_node **book_groups(struct book *book);
-uintptr_t *book_hosts(struct book *book);
-uint64_t *book_epochs(struct book *book); /* NULL when no host has one */
+static inline struct zone_node **book_groups(struct book *book)
+{
+    return (struct zone_node **)(void *)book->item;
+}
+static inline uintptr_t *book_hosts(struct book *book)
+{
+    return (uintptr_t *)book->item + book->group_count;
+}
+/* NULL when no host has one. */
+static inline uint64_t *book_epochs(struct book *book)
+{
+    return book->has_epochs ? book->item + book->group_count + book->host_count : NULL;
+}
 struct book *txn_find_book(const struct zone_txn *txn, enum book_kind kind, const char *ns,
                            const char *name);
 void txn_put_book(struct zone_txn *txn, struct book *book);
