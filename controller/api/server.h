@@ -15,6 +15,7 @@ struct api_opts {
     const char *socket;        /* path, "" = none */
     const char *const *listen; /* "127.0.0.1:8001", port 0 picks one */
     size_t listen_count;
+    const char *tls_cert, *tls_key, *tls_client_ca; /* for addresses off loopback; NULL or "" = none */
     /* ?waitForDNS=true: true when every worker answers from a version that includes revision; may be NULL. */
     bool (*dns_has)(void *arg, uint64_t revision);
     void *dns_arg;

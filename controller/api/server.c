@@ -1,0 +1,385 @@
+#include "controller/api/server.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/metrics.h"
+#include "controller/api/api.h"
+
+#define DRAIN_US 2000000
+
+/* ---- counters ---- */
+
+struct request_count {
+    enum route_verb verb;
+    const char *resource; /* constant */
+    int code;
+    uint64_t count;
+};
+static struct request_count
+    counts[1024]; /* verbs x resources x codes that happened; what does not fit is not counted */
+static size_t counts_used;
+
+void api_count(const struct api_request *r, int status)
+{
+    const char *resource =
+        r->route.to == ROUTE_RESOURCE && r->route.resource ? r->route.resource->name : "";
+    for (size_t i = 0; i < counts_used; i++) {
+        struct request_count *c = &counts[i];
+        if (c->verb == r->verb && c->code == status && strcmp(c->resource, resource) == 0) {
+            c->count++;
+            return;
+        }
+    }
+    if (counts_used < ARRAY_SIZE(counts))
+        counts[counts_used++] = (struct request_count){r->verb, resource, status, 1};
+}
+
+static void collect_requests(struct buf_out *out, const struct metric_family *family, void *arg)
+{
+    (void)arg;
+    for (size_t i = 0; i < counts_used; i++) {
+        char labels[160];
+        snprintf(labels, sizeof labels, "verb=\"%s\",resource=\"%s\",code=\"%d\"",
+                 route_verb_name(counts[i].verb), counts[i].resource, counts[i].code);
+        metrics_sample(out, family->name, labels, (double)counts[i].count);
+    }
+}
+
+static const struct api_server *counted;
+
+static void collect_watchers(struct buf_out *out, const struct metric_family *family, void *arg)
+{
+    (void)arg;
+    metrics_sample(out, family->name, NULL, counted ? (double)watch_count(counted) : 0);
+}
+
+void api_metrics_register(struct api_server *api)
+{
+    static const struct metric_family families[] = {
+        {"ordinald_api_requests_total", METRIC_COUNTER,
+         "Requests by verb, resource and status code.", collect_requests, NULL},
+        {"ordinald_api_watchers", METRIC_GAUGE, "Running watches.", collect_watchers, NULL},
+    };
+    counted = api;
+    for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+        metrics_register(&families[i]);
+    http_metrics_register();
+}
+
+/* ---- replies ---- */
+
+void api_reply(struct api_request *r, int status, const char *content_type, struct buf_out *body)
+{
+    api_count(r, status);
+    char *headers = r->warnings.len ? arena_strdup(&r->x->arena, r->warnings.data) : NULL;
+    buf_out_fini(&r->warnings);
+    if (body && body->len && body->data[body->len - 1] != '\n' &&
+        strncmp(content_type, "application/json", 16) == 0)
+        buf_putc(body, '\n');
+    http_reply(
+        r->x,
+        &(struct http_reply){.status = status, .content_type = content_type, .headers = headers},
+        body);
+}
+
+struct status_of api_status_of(const struct api_request *r)
+{
+    const struct resource *res = r->route.to == ROUTE_RESOURCE ? r->route.resource : NULL;
+    if (!res)
+        return (struct status_of){0};
+    return (struct status_of){.group = res->group,
+                              .resource = res->name,
+                              .kind_name = res->kind_name,
+                              .name = r->route.name};
+}
+
+void api_reply_err(struct api_request *r, const struct err *e)
+{
+    struct buf_out body;
+    struct status_of of = api_status_of(r);
+    buf_out_init(&body);
+    int status = status_write_err(&body, e, of.resource ? &of : NULL);
+    if (e->retry_after_s)
+        buf_printf(&r->warnings, "Retry-After: %d\r\n", e->retry_after_s);
+    api_reply(r, status, "application/json", &body);
+}
+
+void api_reply_object(struct api_request *r, int status, const struct object *obj,
+                      uint64_t revision)
+{
+    const struct render render = {
+        .res = r->route.resource,
+        .sub = r->route.sub && strcmp(r->route.sub, "scale") == 0 ? "scale" : NULL,
+        .variant = r->variant,
+        .include = r->q.include,
+        .view = store_applied(r->api->store)};
+    struct buf_out body;
+    buf_out_init(&body);
+    if (!revision && r->variant == ACCEPT_JSON && r->route.resource->form == RESOURCE_STORED)
+        buf_put(&body, obj->text, obj->text_len); /* dry-run of a create: it has no version */
+    else
+        render_alone(&render, obj, revision, true, &body);
+    api_reply(r, status, accept_content_type((enum accept_variant)r->variant), &body);
+}
+
+/* ---- handling ---- */
+
+static void reply_health(struct api_request *r)
+{
+    struct buf_out body;
+    const struct store *store = r->api->store;
+    buf_out_init(&body);
+    if (strcmp(r->route.health, "readyz") == 0 && store_is_read_only(store)) {
+        buf_printf(&body, "%s\n", store_read_only_reason(store));
+        api_reply(r, 503, "text/plain; charset=utf-8", &body);
+        return;
+    }
+    buf_puts(&body, "ok");
+    api_reply(r, 200, "text/plain; charset=utf-8", &body);
+}
+
+static void reply_document(struct api_request *r)
+{
+    struct document doc;
+    struct err e = {0};
+    const struct http_request *req = &r->x->request;
+    if (discovery_find(&r->route, http_header(req, "Accept"), &doc, &e) < 0) {
+        api_reply_err(r, &e);
+        return;
+    }
+    buf_printf(&r->warnings, "ETag: %s\r\nVary: Accept\r\n", doc.etag);
+    const char *known = http_header(req, "If-None-Match");
+    if (known && (strstr(known, doc.etag) || strcmp(known, "*") == 0)) {
+        api_reply(r, 304, NULL, NULL); /* A9: without a Content-Type */
+        return;
+    }
+    struct buf_out body;
+    buf_out_init(&body);
+    buf_put(&body, doc.text, doc.len);
+    api_reply(r, 200, doc.content_type, &body);
+}
+
+static int refuse_sub(const struct api_request *r, struct err *e)
+{
+    const char *sub = r->route.sub;
+    if (!sub || resource_subresource(r->route.resource, sub))
+        return 0;
+    if (strcmp(sub, "log") == 0)
+        return err_set(e, ERR_NOT_IMPLEMENTED,
+                       "logs of \"%s\" are not available: ordinald does not run containers itself",
+                       r->route.name);
+    return err_set(e, ERR_NOT_IMPLEMENTED,
+                   "%s of \"%s\" is not available: ordinald does not run containers itself", sub,
+                   r->route.name);
+}
+
+static bool verb_is_served(const struct api_request *r)
+{
+    const struct resource *res = r->route.resource;
+    if (r->verb == VERB_NONE)
+        return false;
+    const char *name = route_verb_name(r->verb);
+    if (!r->route.sub)
+        return resource_has_verb(res, name);
+    const struct subresource_row *row = resource_subresource(res, r->route.sub);
+    return row && strstr(row->verbs, name) != NULL;
+}
+
+static int check_request(struct api_request *r, struct err *e)
+{
+    int rc = refuse_sub(r, e);
+    if (rc < 0)
+        return rc;
+    if (!verb_is_served(r))
+        return err_set(e, ERR_METHOD,
+                       "the server does not allow this method on the requested resource");
+    rc = api_query_check(&r->q, r->verb, e);
+    if (rc < 0)
+        return rc;
+    const char *accept = http_header(&r->x->request, "Accept");
+    bool reads = r->verb == VERB_GET || r->verb == VERB_LIST || r->verb == VERB_WATCH;
+    r->variant = accept_choose(accept, ACCEPT_JSON | ACCEPT_TABLE | ACCEPT_PARTIAL, e);
+    if (!r->variant)
+        return ERR_NOT_ACCEPTABLE;
+    if (!reads && r->verb != VERB_CREATE && r->verb != VERB_UPDATE && r->verb != VERB_PATCH)
+        r->variant = ACCEPT_JSON;
+    return 0;
+}
+
+static void handle_resource(struct api_request *r)
+{
+    struct err e = {0};
+    r->verb = route_verb(&r->route, r->x->request.method, r->q.watch);
+    if (check_request(r, &e) < 0) {
+        api_reply_err(r, &e);
+        return;
+    }
+    switch (r->verb) {
+    case VERB_GET:
+        rest_get(r);
+        break;
+    case VERB_LIST:
+        list_start(r);
+        break;
+    case VERB_WATCH:
+        watch_start(r);
+        break;
+    case VERB_CREATE:
+        if (!r->route.resource->kind) {
+            review_create(r);
+            break;
+        }
+        rest_write(r);
+        break;
+    case VERB_UPDATE:
+    case VERB_PATCH:
+    case VERB_DELETE:
+    case VERB_DELETE_COLLECTION:
+        rest_write(r);
+        break;
+    case VERB_NONE:
+        break;
+    }
+}
+
+void api_handle(void *arg, struct http_exchange *x)
+{
+    struct api_server *api = arg;
+    CHECK(api && api->magic == API_MAGIC);
+    struct api_request *r = arena_alloc(&x->arena, sizeof *r);
+    struct err e = {0};
+    r->api = api;
+    r->x = x;
+    r->verb = VERB_NONE;
+    r->variant = ACCEPT_JSON;
+    buf_out_init(&r->warnings);
+    if (!route_parse(x->request.path, &x->arena, &r->route)) {
+        r->route.resource = NULL;
+        r->route.to = ROUTE_ROOT;
+        err_set(&e, ERR_NOT_FOUND, "the server could not find the requested resource");
+        api_reply_err(r, &e);
+        return;
+    }
+    if (api_query_parse(x->request.query, &x->arena, &r->q, &e) < 0) {
+        api_reply_err(r, &e);
+        return;
+    }
+    if (r->route.to == ROUTE_RESOURCE) {
+        handle_resource(r);
+        return;
+    }
+    if (x->request.method != HTTP_GET && x->request.method != HTTP_HEAD) {
+        err_set(&e, ERR_METHOD, "the server does not allow this method on the requested resource");
+        api_reply_err(r, &e);
+        return;
+    }
+    r->verb = VERB_GET;
+    if (r->route.to == ROUTE_HEALTH)
+        reply_health(r);
+    else
+        reply_document(r);
+}
+
+/* ---- life ---- */
+
+struct api_server *api_server_new(const struct api_opts *opts, struct loop *loop,
+                                  struct registry *reg)
+{
+    struct api_server *api = xcalloc(1, sizeof *api);
+    api->magic = API_MAGIC;
+    api->loop = loop;
+    api->reg = reg;
+    api->store = registry_store(reg);
+    api->dns_has = opts->dns_has;
+    api->dns_arg = opts->dns_arg;
+    list_init(&api->pins);
+    list_init(&api->watchers);
+    return api;
+}
+
+void api_server_free(struct api_server *api)
+{
+    list_pins_free(api);
+    if (counted == api)
+        counted = NULL;
+    api->is_dead = true;
+    if (api->pending == 0)
+        free(api);
+}
+
+static bool is_loopback(const char *address)
+{
+    char host[64];
+    const char *colon = strrchr(address, ':');
+    if (!colon || (size_t)(colon - address) >= sizeof host)
+        return false;
+    snprintf(host, sizeof host, "%.*s", (int)(colon - address), address);
+    return http_address_is_loopback(host);
+}
+
+static int listen_all(struct api_server *api, const struct api_opts *opts, struct err *e)
+{
+    const struct http_tls tls = {
+        .cert = opts->tls_cert, .key = opts->tls_key, .client_ca = opts->tls_client_ca};
+    bool has_tls = tls.cert && *tls.cert && tls.key && *tls.key && tls.client_ca && *tls.client_ca;
+    if (opts->socket && *opts->socket) {
+        int rc = http_listen_unix(api->http, opts->socket, e);
+        if (rc < 0)
+            return rc;
+    }
+    for (size_t i = 0; i < opts->listen_count; i++) {
+        bool local = is_loopback(opts->listen[i]);
+        if (!local && !has_tls)
+            return err_set(
+                e, ERR_INVALID,
+                "api.listen %s: off loopback the API needs api.tls-cert, api.tls-key and "
+                "api.tls-client-ca",
+                opts->listen[i]);
+        int rc = http_listen_tcp(api->http, opts->listen[i], local ? NULL : &tls, e);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int api_server_start(const struct api_opts *opts, struct loop *loop, struct registry *reg,
+                     struct api_server **out, struct err *e)
+{
+    struct api_server *api = api_server_new(opts, loop, reg);
+    const struct http_opts http = {.handler = api_handle,
+                                   .arg = api,
+                                   .owner_socket = opts->socket ? opts->socket : "",
+                                   .refuse_browsers = true};
+    int rc = http_server_new(loop, &http, &api->http, e);
+    if (rc == 0)
+        rc = listen_all(api, opts, e);
+    if (rc < 0) {
+        http_server_free(api->http, 0);
+        api_server_free(api);
+        return rc;
+    }
+    api_metrics_register(api);
+    *out = api;
+    return 0;
+}
+
+void api_server_stop(struct api_server *server)
+{
+    if (!server)
+        return;
+    http_server_free(server->http, DRAIN_US);
+    server->http = NULL;
+    api_server_free(server);
+}
+
+size_t api_server_address_count(const struct api_server *server)
+{
+    return http_address_count(server->http);
+}
+
+const char *api_server_address(const struct api_server *server, size_t i)
+{
+    return http_address(server->http, i);
+}
