@@ -93,7 +93,8 @@ const char *naming_address_format(const struct naming_address *a, char out[48])
 
 bool naming_address_equal(const struct naming_address *a, const struct naming_address *b)
 {
-    return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+    return a->len == b->len && memcmp(a->bytes, b->bytes, 4) == 0 &&
+           (a->len == 4 || memcmp(a->bytes + 4, b->bytes + 4, 12) == 0);
 }
 
 void naming_dashed(const struct naming_address *a, char out[64])

@@ -287,7 +287,11 @@ static void plan_groups(struct naming_plan *plan)
 static uint64_t address_hash(const struct naming_address *a, uint64_t salt)
 {
     uint64_t word[2] = {0, 0};
-    memcpy(word, a->bytes, a->len);
+    if (a->len == 4) {
+        memcpy(word, a->bytes, 4);
+        return hash_mix(word[0] ^ salt << 32);
+    }
+    memcpy(word, a->bytes, 16);
     return hash_join(word[0] + salt, hash_mix(word[1]));
 }
 

@@ -11,51 +11,70 @@
 
 #define TABLE_MIN 64
 
+/* Any number of slots, not only powers of two, so that growing by a quarter keeps the table well
+ * filled. */
+static size_t home_of(const struct pod_table *table, uint64_t pod)
+{
+    return (size_t)((pod >> 32) * table->slots >> 32);
+}
+
+static size_t next_slot(const struct pod_table *table, size_t at)
+{
+    return at + 1 == table->slots ? 0 : at + 1;
+}
+
+static size_t distance(const struct pod_table *table, size_t from, size_t to)
+{
+    return to >= from ? to - from : to + table->slots - from;
+}
+
+static void table_insert(struct pod_table *table, struct pod_entry entry)
+{
+    size_t at = home_of(table, entry.pod);
+    while (table->slot[at].node)
+        at = next_slot(table, at);
+    table->slot[at] = entry;
+}
+
 static void table_resize(struct pod_table *table, size_t slots)
 {
     struct pod_table old = *table;
+    CHECK(slots <= UINT32_MAX);
     table->slot = xcalloc(slots, sizeof *table->slot);
-    table->mask = slots - 1;
-    for (size_t i = 0; old.slot && i <= old.mask; i++) {
-        if (!old.slot[i].node)
-            continue;
-        size_t at = old.slot[i].pod & table->mask;
-        while (table->slot[at].node)
-            at = (at + 1) & table->mask;
-        table->slot[at] = old.slot[i];
+    table->slots = slots;
+    for (size_t i = 0; i < old.slots; i++) {
+        if (old.slot[i].node)
+            table_insert(table, old.slot[i]);
     }
     free(old.slot);
 }
 
 static void table_add(struct pod_table *table, struct pod_entry entry)
 {
-    if (!table->slot)
-        table_resize(table, TABLE_MIN);
-    size_t at = entry.pod & table->mask;
-    while (table->slot[at].node)
-        at = (at + 1) & table->mask;
-    table->slot[at] = entry;
-    if (++table->used * 4 > (table->mask + 1) * 3)
-        table_resize(table, (table->mask + 1) * 2);
+    if ((table->used + 1) * 8 > table->slots * 7)
+        table_resize(table, table->slots + table->slots / 5 + TABLE_MIN);
+    table_insert(table, entry);
+    table->used++;
 }
 
 static void table_remove(struct pod_table *table, struct pod_entry entry)
 {
-    size_t gap = entry.pod & table->mask;
+    size_t gap = home_of(table, entry.pod);
     while (table->slot[gap].pod != entry.pod || table->slot[gap].node != entry.node) {
         CHECK(table->slot[gap].node);
-        gap = (gap + 1) & table->mask;
+        gap = next_slot(table, gap);
     }
-    for (size_t i = (gap + 1) & table->mask; table->slot[i].node; i = (i + 1) & table->mask) {
-        size_t home = table->slot[i].pod & table->mask;
-        if (((i - home) & table->mask) >= ((i - gap) & table->mask)) {
+    for (size_t i = next_slot(table, gap); table->slot[i].node; i = next_slot(table, i)) {
+        size_t home = home_of(table, table->slot[i].pod);
+        if (distance(table, home, i) >= distance(table, gap, i)) {
             table->slot[gap] = table->slot[i];
             gap = i;
         }
     }
-    table->slot[gap].node = NULL;
-    table->slot[gap].pod = 0;
+    table->slot[gap] = (struct pod_entry){0};
     table->used--;
+    if (table->slots > 4 * (size_t)TABLE_MIN && table->used * 4 < table->slots)
+        table_resize(table, table->slots / 2);
 }
 
 static void undo_push(struct zone_txn *txn, bool is_added, struct pod_entry entry)
@@ -114,7 +133,7 @@ static size_t find_entries(const struct pod_table *table, uint64_t pod, struct p
     size_t n = 0;
     if (!table->slot)
         return 0;
-    for (size_t at = pod & table->mask; table->slot[at].node; at = (at + 1) & table->mask) {
+    for (size_t at = home_of(table, pod); table->slot[at].node; at = next_slot(table, at)) {
         if (table->slot[at].pod != pod)
             continue;
         if (n < room)
@@ -226,7 +245,7 @@ void txn_del_pods_of(struct zone_txn *txn, const uint8_t *ns_name)
      * that order */
     struct pod_entry *doomed = xmalloc(table->used * sizeof *doomed);
     size_t n = 0;
-    for (size_t i = 0; i <= table->mask; i++) {
+    for (size_t i = 0; i < table->slots; i++) {
         if (table->slot[i].node && name_is_under(node_name(table->slot[i].node), ns_name))
             doomed[n++] = table->slot[i];
     }

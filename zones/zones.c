@@ -127,8 +127,7 @@ void zones_serial_restore(struct zones *zones, const char *name, uint32_t serial
 void zones_stats(const struct zones *zones, struct zones_stats *out)
 {
     size_t tables = (zones->pool.mask + 1) * sizeof(struct rrset *);
-    if (zones->pods.slot)
-        tables += (zones->pods.mask + 1) * sizeof(struct pod_entry);
+    tables += zones->pods.slots * sizeof(struct pod_entry);
     *out = (struct zones_stats){.names = cow_committed(zones->names).leaves,
                                 .services = zones->services,
                                 .bytes = zones->node_bytes + zones->pool.bytes + zones->book_bytes +

@@ -67,7 +67,7 @@ struct pod_entry {
 };
 struct pod_table {
     struct pod_entry *slot;
-    size_t mask, used;
+    size_t slots, used;
 };
 
 struct zones {
