@@ -109,7 +109,7 @@ static void add_targets(struct message *m, const struct rrset *set, const struct
     if (slots > ANSWER_SEEN_SLOTS)
         return; /* more records than a message holds */
     if (count > 1)
-        memset(m->ctx->seen, 0, slots * sizeof m->ctx->seen[0]);
+        memset(m->ctx->seen, 0, slots * sizeof(const struct zone_node *));
     for (size_t k = 0; k < count && m->limit - m->len >= 2 + address_size(RR_A); k++) {
         size_t i = start + k < count ? start + k : start + k - count;
         const struct zone_node *target = rrset_target(set, i, owner->node);

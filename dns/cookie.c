@@ -146,7 +146,7 @@ int cookie_secrets_load(struct cookie_secrets *secrets, const char *path, struct
 {
     FILE *file = fopen(path, "re");
     if (!file)
-        return err_set(e, ERR_IO, "dns.cookie-secret %s: %s", path, strerror(errno));
+        return err_set(e, ERR_IO, "dns.cookie-secret %s: %s", path, strerrordesc_np(errno));
     char line[256];
     int rc = 0;
     secrets->count = 0;

@@ -183,5 +183,5 @@ int listen_open(struct listen_address *a, int *udp_fds, int *tcp_fds, unsigned c
         if (rc == 0)
             rc = open_all(a, udp_fds, tcp_fds, count);
     }
-    return rc == 0 ? 0 : err_set(e, ERR_IO, "dns.listen %s: %s", a->option, strerror(rc));
+    return rc == 0 ? 0 : err_set(e, ERR_IO, "dns.listen %s: %s", a->option, strerrordesc_np(rc));
 }

@@ -174,8 +174,11 @@ static bool parse_client_soa(const struct query *q, struct buf_in *in)
         return false;
     struct buf_in rdata;
     buf_in_init(&rdata, rr.rdata, rr.rdlen);
-    return read_name(q, &rdata, name) > 0 && read_name(q, &rdata, name) > 0 &&
-           buf_in_left(&rdata) == 20;
+    for (int names = 0; names < 2; names++) { /* MNAME, RNAME */
+        if (read_name(q, &rdata, name) == 0)
+            return false;
+    }
+    return buf_in_left(&rdata) == 20;
 }
 
 /* Step 7: everything behind the question, to the last octet. */

@@ -100,7 +100,7 @@ int dns_server_bind(const struct dns_opts *opts, struct publish *zones, struct d
     struct dns_shared *shared = &s->shared;
     shared->zones = zones;
     shared->worker_count = opts->workers;
-    shared->workers = xcalloc(opts->workers, sizeof *shared->workers);
+    shared->workers = xcalloc(opts->workers, sizeof(struct worker *));
     shared->timing = (struct tcp_timing){opts->tcp_idle_us, FIRST_US, MESSAGE_US, STALL_US};
     tcp_registry_init(&shared->registry, opts->tcp_max, opts->tcp_max_per_client, opts->workers);
     s->listen = xcalloc(opts->listen_count, sizeof *s->listen);

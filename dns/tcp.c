@@ -16,14 +16,14 @@
 
 #define ACCEPT_BUDGET 64
 #define READ_SIZE     65536
-#define FRAME_SIZE    (2 + TCP_MESSAGE_MAX)
-#define OUT_LIMIT     65536 /* answers queued; above, a connection is neither read nor answered */
-#define RUN_BUDGET    (4 * 65536) /* octets of answers per callback */
-#define PAUSE_US      200000      /* without descriptors */
+#define FRAME_SIZE    65537  /* TCP_MESSAGE_MAX and its length */
+#define OUT_LIMIT     65536  /* answers queued; above, a connection is neither read nor answered */
+#define RUN_BUDGET    262144 /* octets of answers per callback */
+#define PAUSE_US      200000 /* without descriptors */
 
 struct tcp_io { /* scratch of one callback */
     uint8_t in[READ_SIZE];
-    uint8_t out[2 * FRAME_SIZE];
+    uint8_t out[2UL * FRAME_SIZE];
 };
 
 #define TCP_CONN_MAGIC 0x74637063U
@@ -372,9 +372,13 @@ static void on_acceptable(evutil_socket_t listen_fd, short what, void *arg)
     struct tcp_listener *l = arg;
     CHECK(worker_from(l->worker));
     for (int i = 0; i < ACCEPT_BUDGET; i++) {
-        struct sockaddr_in6 from; /* the larger of the two */
+        union {
+            struct sockaddr any;
+            struct sockaddr_in v4;
+            struct sockaddr_in6 v6;
+        } from = {.any.sa_family = AF_UNSPEC};
         socklen_t len = sizeof from;
-        int fd = accept4(listen_fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(listen_fd, &from.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == ECONNABORTED || errno == EINTR)
                 continue;
@@ -383,16 +387,7 @@ static void on_acceptable(evutil_socket_t listen_fd, short what, void *arg)
             return;
         }
         struct dns_peer peer = {.proto = DNS_TCP};
-        if (from.sin6_family == AF_INET) {
-            const struct sockaddr_in *v4 = (const void *)&from;
-            memcpy(peer.addr, &v4->sin_addr, 4);
-            peer.addr_len = 4;
-            peer.port = ntohs(v4->sin_port);
-        } else {
-            memcpy(peer.addr, &from.sin6_addr, 16);
-            peer.addr_len = 16;
-            peer.port = ntohs(from.sin6_port);
-        }
+        peer_from(&peer, &from.any);
         int on = 1;
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         tcp_open(l->worker, fd, &peer);

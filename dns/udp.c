@@ -54,21 +54,6 @@ void udp_batch_free(struct udp_batch *batch)
     free(batch);
 }
 
-static void peer_from(struct dns_peer *peer, const struct sockaddr *from)
-{
-    if (from->sa_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const void *)from;
-        memcpy(peer->addr, &v4->sin_addr, 4);
-        peer->addr_len = 4;
-        peer->port = ntohs(v4->sin_port);
-    } else {
-        const struct sockaddr_in6 *v6 = (const void *)from;
-        memcpy(peer->addr, &v6->sin6_addr, 16);
-        peer->addr_len = 16;
-        peer->port = ntohs(v6->sin6_port);
-    }
-}
-
 /* The answer leaves from the address that was asked (R-090), by whatever way leads to the client:
  * no interface is named, but for link-local addresses, which mean nothing without one. */
 static void clear_interface(struct msghdr *msg)

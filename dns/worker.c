@@ -13,7 +13,7 @@
 #include "dns/tcp.h"
 #include "dns/udp.h"
 
-#define BEAT_MS 500
+#define BEAT_US 500000
 
 const struct zone_version *worker_enter(struct worker *w)
 {
@@ -103,7 +103,7 @@ struct worker *worker_new(struct dns_shared *shared, unsigned index, const int *
 static void *worker_main(void *arg)
 {
     struct worker *w = worker_from(arg);
-    const struct timeval beat = {.tv_usec = BEAT_MS * 1000};
+    const struct timeval beat = {.tv_usec = BEAT_US};
     on_beat(-1, 0, w);
     CHECK(event_add(&w->wake, NULL) == 0 && event_add(&w->beat, &beat) == 0);
     for (size_t i = 0; i < w->listen_count; i++) {
@@ -128,7 +128,7 @@ int worker_start(struct worker *w, struct err *e)
     int rc = pthread_create(&w->thread, NULL, worker_main, w);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc != 0)
-        return err_set(e, ERR_IO, "cannot start DNS worker %u: %s", w->index, strerror(rc));
+        return err_set(e, ERR_IO, "cannot start DNS worker %u: %s", w->index, strerrordesc_np(rc));
     w->is_running = true;
     return 0;
 }

@@ -8,12 +8,14 @@
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/err.h"
@@ -103,6 +105,22 @@ void worker_join(struct worker *w); /* NULL is fine */
 /* Joined, or never started. */
 void worker_free(struct worker *w); /* NULL is fine */
 void worker_wake(struct worker *w); /* any thread */
+
+/* Address and port of an AF_INET or AF_INET6 socket address. */
+static inline void peer_from(struct dns_peer *peer, const struct sockaddr *from)
+{
+    if (from->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const void *)from;
+        memcpy(peer->addr, &v4->sin_addr, 4);
+        peer->addr_len = 4;
+        peer->port = ntohs(v4->sin_port);
+    } else {
+        const struct sockaddr_in6 *v6 = (const void *)from;
+        memcpy(peer->addr, &v6->sin6_addr, 16);
+        peer->addr_len = 16;
+        peer->port = ntohs(v6->sin6_port);
+    }
+}
 
 /* The version to answer from (NULL: none published); sets the times of the context. */
 const struct zone_version *worker_enter(struct worker *w);

@@ -57,7 +57,7 @@ static void run(struct fixture *f, const struct kind *kind, unsigned long answer
     clock_gettime(CLOCK_MONOTONIC, &to);
     double ns = (double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec);
     printf("%-9s %6.0f ns per answer, %4zu octets\n", kind->word, ns / (double)answers,
-           octets / answers);
+           octets / (answers ? answers : 1));
 }
 
 int main(int argc, char **argv)

@@ -105,7 +105,7 @@ static int serve(unsigned workers)
     sigemptyset(&stop);
     sigaddset(&stop, SIGTERM);
     sigaddset(&stop, SIGINT);
-    sigprocmask(SIG_BLOCK, &stop, NULL);
+    pthread_sigmask(SIG_BLOCK, &stop, NULL);
     fixture_init(&f, true);
     if (dns_server_bind(&opts, zones_publish(f.zones), &server, &e) < 0 ||
         dns_server_start(server, &e) < 0) {

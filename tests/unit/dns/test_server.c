@@ -73,7 +73,7 @@ static void net_stop(struct net *n)
 static int dial(const struct net *n, size_t address, int type)
 {
     const char *text = dns_server_address(n->server, address);
-    uint16_t port = (uint16_t)atoi(strrchr(text, ':') + 1);
+    uint16_t port = (uint16_t)strtoul(strrchr(text, ':') + 1, NULL, 10);
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
     v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -104,7 +104,7 @@ static bool read_all(int fd, uint8_t *out, size_t len)
         if (n == 0 || (n < 0 && errno == ECONNRESET))
             return false;
         if (n < 0)
-            fail_msg("no answer: %s", strerror(errno));
+            fail_msg("no answer: %s", strerrordesc_np(errno));
         out += n;
         len -= (size_t)n;
     }
@@ -215,7 +215,7 @@ static void answers_leave_from_the_address_that_was_asked(void **state)
     struct dns_opts opts = options();
     opts.listen = wildcard;
     struct net *n = net_start(&opts);
-    uint16_t port = (uint16_t)atoi(strrchr(dns_server_address(n->server, 0), ':') + 1);
+    uint16_t port = (uint16_t)strtoul(strrchr(dns_server_address(n->server, 0), ':') + 1, NULL, 10);
     for (uint32_t host = 1; host < 5; host++) {
         struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
         to.sin_addr.s_addr = htonl(0x7f000000 + host);
@@ -410,16 +410,15 @@ static void slow_and_silent_clients_are_closed(void **state)
 {
     (void)state; /* R-085; each by its own timer, which alone is short */
     static const struct {
-        size_t
-            sent; /* octets of one framed query, repeated where more than one message is needed */
-        bool asks_first;
         struct tcp_timing timing;
+        size_t sent; /* octets of a framed query, after a whole one where asks_first */
         enum dns_tcp_close reason;
+        bool asks_first;
     } cases[] = {
-        {0, false, {60000000, 20000, 60000000, 60000000}, TCP_CLOSE_MESSAGE},
-        {1, false, {60000000, 20000, 60000000, 60000000}, TCP_CLOSE_MESSAGE},
-        {9, true, {60000000, 60000000, 20000, 60000000}, TCP_CLOSE_MESSAGE},
-        {0, true, {20000, 60000000, 60000000, 60000000}, TCP_CLOSE_IDLE},
+        {{60000000, 20000, 60000000, 60000000}, 0, TCP_CLOSE_MESSAGE, false},
+        {{60000000, 20000, 60000000, 60000000}, 1, TCP_CLOSE_MESSAGE, false},
+        {{60000000, 60000000, 20000, 60000000}, 9, TCP_CLOSE_MESSAGE, true},
+        {{20000, 60000000, 60000000, 60000000}, 0, TCP_CLOSE_IDLE, true},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct dns_opts opts = options();
