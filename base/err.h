@@ -43,7 +43,7 @@ enum err_cause_kind {
     CAUSE_FIELD_MANAGER_CONFLICT,     /* FieldManagerConflict (409) */
 };
 
-#define ERR_TEXT_MAX   1024
+#define ERR_TEXT_MAX   2048
 #define ERR_CAUSES_MAX 16
 
 struct err {
@@ -54,7 +54,7 @@ struct err {
     struct {
         enum err_cause_kind kind;
         char field[160]; /* "spec.ports[0].port" */
-        char text[256]; /* "Required value", "Invalid value: -1: must be greater than or equal to 0"
+        char text[512]; /* "Required value", "Invalid value: -1: must be greater than or equal to 0"
                          */
     } cause[ERR_CAUSES_MAX];
     int retry_after_s; /* 0: none */

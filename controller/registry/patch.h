@@ -1,6 +1,8 @@
-/* controller/registry/patch.h - JSON Patch, JSON Merge Patch and strategic merge patch (api.md A26, A27).
+/* controller/registry/patch.h - JSON Patch, JSON Merge Patch and strategic merge patch (api.md A26,
+ * A27).
  *
- * Each applies to a duplicate and swaps on success: a failing patch leaves the target as it was. Pure functions. */
+ * Each applies to a duplicate and swaps on success: a failing patch leaves the target as it was.
+ * Pure functions. */
 #pragma once
 
 #include <cjson/cJSON.h>
@@ -12,6 +14,6 @@
 int patch_json(cJSON **target, const cJSON *patch, struct err *e);
 /* RFC 7386. */
 int patch_merge(cJSON **target, const cJSON *patch, struct err *e);
-/* Strategic merge with the merge keys of the kind (table in A27), $patch, $setElementOrder, $deleteFromPrimitiveList,
- * $retainKeys. */
+/* Strategic merge with the merge keys of the kind (table in A27), $patch, $setElementOrder,
+ * $deleteFromPrimitiveList, $retainKeys. */
 int patch_strategic(const struct kind *kind, cJSON **target, const cJSON *patch, struct err *e);

@@ -319,7 +319,16 @@ static const struct field storageclass[] = {HEAD,
                                             F_OBJS("allowedTopologies", topology),
                                             F_END};
 static const struct field lease[] = {HEAD, F_OBJ("spec", lease_spec), F_END};
-static const struct field identity[] = {HEAD, F_ONE("spec", FIELD_ANY), F_ONE("status", FIELD_ANY),
+static const struct field identity[] = {HEAD,
+                                        F_INT64("epoch"),
+                                        F_STR("podUID"),
+                                        F_STR("nodeName"),
+                                        F_STRS("claims"),
+                                        F_LIST("incarnations", FIELD_ANY),
+                                        F_LIST("fences", FIELD_ANY),
+                                        F_STRS("fencedUIDs"),
+                                        F_STRS("fencedNodes"),
+                                        F_STRS("addresses"),
                                         F_END};
 
 static const struct field *const by_kind[KIND_COUNT] = {

@@ -1,7 +1,9 @@
-/* controller/registry/schema.h - which fields a kind has: for field validation (Strict, Warn, Ignore) and pruning (A22).
+/* controller/registry/schema.h - which fields a kind has: for field validation (Strict, Warn,
+ * Ignore) and pruning (A22).
  *
- * A compact table of the schemas of the kinds we store, as far as clients send them. Maps with free keys (labels,
- * annotations, data, nodeSelector, matchLabels, quantities) accept any key. Pure functions. */
+ * A compact table of the schemas of the kinds we store, as far as clients send them. Maps with free
+ * keys (labels, annotations, data, nodeSelector, matchLabels, quantities) accept any key. Pure
+ * functions. */
 #pragma once
 
 #include <cjson/cJSON.h>
@@ -9,9 +11,11 @@
 #include "base/err.h"
 #include "controller/store/kind.h"
 
-/* Removes unknown fields from tree and calls found for each with its path ("spec.replica", "spec.ports[0].foo"). Fields that are
- * known but not interpreted stay verbatim. Also null members, which upstream drops. */
-void schema_prune(const struct kind *kind, cJSON *tree, void (*found)(void *arg, const char *path), void *arg);
-/* Wrong JSON types of known fields ("spec.replicas": expected integer, got string): ERR_MALFORMED as upstream's decoder says
- * it, naming the field. */
+/* Removes unknown fields from tree and calls found for each with its path ("spec.replica",
+ * "spec.ports[0].foo"). Fields that are known but not interpreted stay verbatim. Also null members,
+ * which upstream drops. */
+void schema_prune(const struct kind *kind, cJSON *tree, void (*found)(void *arg, const char *path),
+                  void *arg);
+/* Wrong JSON types of known fields ("spec.replicas": expected integer, got string): ERR_MALFORMED
+ * as upstream's decoder says it, naming the field. */
 int schema_check_types(const struct kind *kind, const cJSON *tree, struct err *e);

@@ -592,7 +592,11 @@ static const void *build_identity(struct pack *p, const cJSON *tree)
     v->pod_uid = text_of(p, tree, "podUID");
     v->node = text_of(p, tree, "nodeName");
     v->addresses = strings_of(p, json_get(tree, "addresses"), NULL, &v->address_count);
+    size_t node_count;
     v->fenced_uids = strings_of(p, json_get(tree, "fencedUIDs"), NULL, &v->fenced_count);
+    v->fenced_nodes = strings_of(p, json_get(tree, "fencedNodes"), NULL, &node_count);
+    if (node_count != v->fenced_count)
+        v->fenced_nodes = NULL;
     return v;
 }
 

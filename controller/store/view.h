@@ -163,13 +163,14 @@ struct revision_view {
 };
 
 /* An Identity's own fields stand beside its metadata: {"epoch":3,"podUID":"...","nodeName":"...","addresses":["..."],
- * "fencedUIDs":["..."], ...}. */
+ * "fencedUIDs":["..."], "fencedNodes":["..."], ...}. */
 struct identity_view {
     uint64_t epoch;
     const char *pod_uid, *node;      /* present or last incarnation */
     const char *const *addresses;    /* held back from the pool while an old holder may live */
     size_t address_count;
     const char *const *fenced_uids;
+    const char *const *fenced_nodes; /* the node of each fenced uid; NULL when unknown */
     size_t fenced_count;
 };
 
