@@ -510,6 +510,7 @@ static const void *build_claim(struct pack *p, const cJSON *tree)
     v->request_bytes = quantity_of(json_at(spec, "resources", "requests", NULL), "storage");
     v->capacity_bytes = quantity_of(json_get(status, "capacity"), "storage");
     v->volume_mode = pack_str(p, json_str(spec, "volumeMode", "Filesystem"));
+    v->attributes_class = text_of(p, spec, "volumeAttributesClassName");
     v->selected_node = annotation_of(p, tree, "volume.kubernetes.io/selected-node");
     v->bind_completed = annotation(tree, "pv.kubernetes.io/bind-completed") != NULL;
     read_selector(json_get(spec, "selector"), true, &v->selector);
@@ -526,6 +527,7 @@ static const void *build_volume(struct pack *p, const cJSON *tree)
     v->access_modes = access_modes_of(json_get(spec, "accessModes"));
     v->capacity_bytes = quantity_of(json_get(spec, "capacity"), "storage");
     v->volume_mode = pack_str(p, json_str(spec, "volumeMode", "Filesystem"));
+    v->attributes_class = text_of(p, spec, "volumeAttributesClassName");
     v->reclaim_policy = pack_str(p, json_str(spec, "persistentVolumeReclaimPolicy", "Retain"));
     v->claim_ns = text_of(p, claim, "namespace");
     v->claim_name = text_of(p, claim, "name");

@@ -118,6 +118,7 @@ struct claim_view {
     int64_t request_bytes;
     int64_t capacity_bytes;  /* status */
     const char *volume_mode; /* "Filesystem" when absent */
+    const char *attributes_class; /* volumeAttributesClassName */
     const char *selected_node; /* annotation volume.kubernetes.io/selected-node */
     bool bind_completed;       /* annotation pv.kubernetes.io/bind-completed */
     struct selector selector;  /* spec.selector; matches everything when absent */
@@ -129,6 +130,7 @@ struct volume_view {
     unsigned access_modes;
     int64_t capacity_bytes;
     const char *volume_mode;
+    const char *attributes_class; /* volumeAttributesClassName */
     const char *reclaim_policy; /* "Retain" when absent */
     const char *claim_ns, *claim_name, *claim_uid; /* claimRef, "" = none */
     bool bound_by_controller;
