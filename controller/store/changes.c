@@ -77,6 +77,7 @@ void changes_set(struct changes *set, const struct object *base, const struct ob
     }
     if (set->count == set->cap)
         grow(set);
+    CHECK(set->items);
     uint32_t *slot = slot_of(set, named->key, named->key_len);
     set->items[set->count++] =
         (struct change){.base = ref(base), .now = ref(now), .named = ref(named)};

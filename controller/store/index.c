@@ -218,12 +218,23 @@ bool index_has_labels(enum kind_id kind)
     return kind_get(kind)->namespaced && kind != KIND_EVENT && kind != KIND_LEASE;
 }
 
+static int order_bytes(const uint8_t *x, size_t x_len, const uint8_t *y, size_t y_len)
+{
+    int order = memcmp(x, y, x_len < y_len ? x_len : y_len);
+    return order ? order : (x_len > y_len) - (x_len < y_len);
+}
+
+int index_key_order(const struct index_keys *a, size_t i, const struct index_keys *b, size_t k)
+{
+    return order_bytes(a->bytes + a->keys[i].at, a->keys[i].len, b->bytes + b->keys[k].at,
+                       b->keys[k].len);
+}
+
 static int by_bytes(const void *a, const void *b, void *bytes)
 {
     const struct index_key *x = a, *y = b;
     const uint8_t *base = bytes;
-    int order = memcmp(base + x->at, base + y->at, x->len < y->len ? x->len : y->len);
-    return order ? order : (int)x->len - (int)y->len;
+    return order_bytes(base + x->at, x->len, base + y->at, y->len);
 }
 
 void index_keys_of(struct index_keys *list, const struct object *obj)
@@ -238,7 +249,7 @@ void index_keys_of(struct index_keys *list, const struct object *obj)
     qsort_r(list->keys, list->count, sizeof(*list->keys), by_bytes, list->bytes);
     size_t kept = 1;
     for (size_t i = 1; i < list->count; i++)
-        if (by_bytes(&list->keys[kept - 1], &list->keys[i], list->bytes) != 0)
+        if (index_key_order(list, kept - 1, list, i) != 0)
             list->keys[kept++] = list->keys[i];
     list->count = kept;
 }

@@ -31,5 +31,7 @@ struct index_keys {
     size_t count, keys_cap;
 };
 void index_keys_fini(struct index_keys *list);
+/* As memcmp, of key i of a and key k of b. */
+int index_key_order(const struct index_keys *a, size_t i, const struct index_keys *b, size_t k);
 /* All entries of obj; NULL has none. Replaces what the list held. */
 void index_keys_of(struct index_keys *list, const struct object *obj);

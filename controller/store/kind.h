@@ -1,7 +1,9 @@
-/* controller/store/kind.h - the table of kinds: path, scope, names, rules (api.md section 3 and A8).
+/* controller/store/kind.h - the table of kinds: path, scope, names, rules (api.md section 3 and
+ * A8).
  *
- * One row per resource that is stored. What the API adds (aliases such as events.k8s.io, virtual resources such as endpoints
- * or selfsubjectaccessreviews) lives in controller/api/discovery. Constant data, any thread. */
+ * One row per resource that is stored. What the API adds (aliases such as events.k8s.io, virtual
+ * resources such as endpoints or selfsubjectaccessreviews) lives in controller/api/discovery.
+ * Constant data, any thread. */
 #pragma once
 
 #include <stdbool.h>
@@ -28,21 +30,22 @@ enum kind_id {
 
 struct kind {
     enum kind_id id;
-    const char *group;    /* "" for the core group */
-    const char *version;  /* "v1" */
+    const char *group;       /* "" for the core group */
+    const char *version;     /* "v1" */
     const char *api_version; /* "v1", "apps/v1" */
-    const char *resource; /* plural, lower case; unique over all groups: first part of the store key */
+    const char
+        *resource; /* plural, lower case; unique over all groups: first part of the store key */
     const char *singular;
-    const char *name;     /* "StatefulSet" */
-    const char *list_name; /* "StatefulSetList" */
+    const char *name;        /* "StatefulSet" */
+    const char *list_name;   /* "StatefulSetList" */
     const char *short_names; /* comma separated, "" for none */
-    bool in_all;          /* category "all" */
+    bool in_all;             /* category "all" */
     bool namespaced;
-    bool has_status;      /* subresource status */
-    bool has_scale;       /* subresource scale */
-    bool has_generation;  /* A16 */
-    bool is_durable;      /* false: kept in memory only (events) */
-    bool is_read_only;    /* written by the server itself only (identities) */
+    bool has_status;     /* subresource status */
+    bool has_scale;      /* subresource scale */
+    bool has_generation; /* A16 */
+    bool is_durable;     /* false: kept in memory only (events) */
+    bool is_read_only;   /* written by the server itself only (identities) */
 };
 
 const struct kind *kind_get(enum kind_id id);

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "controller/store/object_text.h"
 #include "controller/store/pack.h"
+#include "controller/store/unconst.h"
 #include "controller/store/view_build.h"
 
 /* Longest parts of a key: a DNS label and a DNS subdomain. The index keys count on them (index.c).
@@ -24,10 +25,10 @@ size_t object_key(const struct kind *kind, const char *ns, const char *name,
     if (ns_len > OBJECT_KEY_MAX || name_len > OBJECT_KEY_MAX || len > OBJECT_KEY_MAX)
         return 0;
     char *at = out;
-    memcpy(at, kind->resource, res_len);
+    memcpy(at, kind->resource, res_len + 1);
     at += res_len;
     *at++ = '/';
-    memcpy(at, ns, ns_len);
+    memcpy(at, ns, ns_len + 1);
     at += ns_len;
     *at++ = '/';
     memcpy(at, name, name_len + 1);
@@ -348,7 +349,7 @@ int object_load(const struct kind *kind, const char *text, size_t len, uint64_t 
 /* References are counted in objects that are const to everybody else. */
 static struct object *writable(const struct object *obj)
 {
-    return (struct object *)(uintptr_t)obj;
+    return unconst(obj);
 }
 
 struct object *object_ref(const struct object *obj)

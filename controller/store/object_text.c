@@ -96,11 +96,14 @@ static size_t encode_utf8(uint32_t point, char out[4])
 /* The character of an escape, after its backslash. */
 static size_t decode_escape(struct text_scan *s, char out[4])
 {
-    static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
+    static const char named[][2] = {
+        {'b', '\b'}, {'f', '\f'}, {'n', '\n'}, {'r', '\r'}, {'t', '\t'}};
     char c = *s->at++;
     if (c != 'u') {
-        const char *hit = c ? strchr(from, c) : NULL;
-        out[0] = hit ? to[hit - from] : c;
+        out[0] = c;
+        for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++)
+            if (c == named[i][0])
+                out[0] = named[i][1];
         return 1;
     }
     uint32_t point = read_hex4(s);

@@ -32,14 +32,14 @@ static void break_pin(struct store_pin *pin)
     pin->store = NULL;
 }
 
-static bool is_too_old(const struct store_pin *pin)
+static bool is_too_old(const struct store *store, const struct store_pin *pin)
 {
-    return clock_mono_us() - pin->made_us > pin->store->pin_age_us;
+    return clock_mono_us() - pin->made_us > store->pin_age_us;
 }
 
 bool store_pin_view(const struct store_pin *pin, struct store_view *out)
 {
-    if (!pin->store || is_too_old(pin))
+    if (!pin->store || is_too_old(pin->store, pin))
         return false;
     *out = pin->view;
     return true;
@@ -61,7 +61,7 @@ void pins_enforce(struct store *store)
 {
     while (!list_is_empty(&store->pins)) {
         struct store_pin *oldest = LIST_ENTRY(store->pins.next, struct store_pin, link);
-        if (!is_too_old(oldest) && table_held_bytes(store->table) <= store->pin_bytes)
+        if (!is_too_old(store, oldest) && table_held_bytes(store->table) <= store->pin_bytes)
             return;
         break_pin(oldest);
         table_reclaim(store->table);

@@ -484,32 +484,36 @@ int selector_from_json(const cJSON *json, const char *path, struct selector *out
 
 /* ---- text and matching ---- */
 
+/* "a=b", "a in (b,c)", "a>1", "a", "!a". */
+static void put_term(struct buf_out *out, const struct selector_term *t)
+{
+    static const struct {
+        const char *before, *one, *many;
+    } words[] = {[SELECT_IN] = {"", "=", " in ("}, [SELECT_NOT_IN] = {"", "!=", " notin ("},
+                 [SELECT_EXISTS] = {"", "", ""},   [SELECT_NOT_EXISTS] = {"!", "", ""},
+                 [SELECT_GT] = {"", ">", ">"},     [SELECT_LT] = {"", "<", "<"}};
+    bool is_list = (t->op == SELECT_IN || t->op == SELECT_NOT_IN) && t->value_count != 1;
+    buf_puts(out, words[t->op].before);
+    buf_puts(out, t->key);
+    buf_puts(out, is_list ? words[t->op].many : words[t->op].one);
+    for (size_t v = 0; v < t->value_count; v++) {
+        if (v > 0)
+            buf_putc(out, ',');
+        buf_puts(out, t->values[v]);
+    }
+    if (is_list)
+        buf_putc(out, ')');
+}
+
 char *selector_format(const struct selector *s)
 {
     struct buf_out out;
     buf_out_init(&out);
     buf_puts(&out, "");
     for (size_t i = 0; i < s->count; i++) {
-        const struct selector_term *t = &s->terms[i];
-        bool is_list = (t->op == SELECT_IN || t->op == SELECT_NOT_IN) && t->value_count != 1;
         if (i > 0)
             buf_putc(&out, ',');
-        if (t->op == SELECT_NOT_EXISTS)
-            buf_putc(&out, '!');
-        buf_puts(&out, t->key);
-        if (is_list)
-            buf_puts(&out, t->op == SELECT_IN ? " in (" : " notin (");
-        else if (t->op == SELECT_IN || t->op == SELECT_NOT_IN)
-            buf_puts(&out, t->op == SELECT_IN ? "=" : "!=");
-        else if (t->op == SELECT_GT || t->op == SELECT_LT)
-            buf_puts(&out, t->op == SELECT_GT ? ">" : "<");
-        for (size_t v = 0; v < t->value_count; v++) {
-            if (v > 0)
-                buf_putc(&out, ',');
-            buf_puts(&out, t->values[v]);
-        }
-        if (is_list)
-            buf_putc(&out, ')');
+        put_term(&out, &s->terms[i]);
     }
     return buf_out_take(&out, NULL);
 }

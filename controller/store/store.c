@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "controller/store/store_private.h"
+#include "controller/store/unconst.h"
 
 /* Revisions grow strictly, over restarts too, although changes of events take revisions without a
  * trace on disk. So the disk holds a ceiling that is at least as high as any revision handed out,
@@ -309,7 +310,7 @@ static void reply(const struct turn *turn, enum store_outcome outcome, uint64_t 
 /* Objects that other threads and readers never saw: their revisions may still be filled in. */
 static void set_revisions(const struct object *obj, uint64_t create_revision, uint64_t mod_revision)
 {
-    struct object *o = (struct object *)(uintptr_t)obj;
+    struct object *o = unconst(obj);
     CHECK(o->mod_revision == 0);
     o->create_revision = create_revision;
     o->mod_revision = mod_revision;

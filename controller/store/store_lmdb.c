@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "controller/store/record.h"
 #include "controller/store/store_backend.h"
+#include "controller/store/unconst.h"
 
 #define FORMAT        "1"
 #define MAP_DEFAULT   ((size_t)16 << 30)
@@ -64,17 +65,16 @@ static int lock_directory(struct lmdb *db, struct err *e)
 {
     if (mkdir(db->path, 0700) < 0 && errno != EEXIST)
         return err_set(e, ERR_IO, "cannot create the data directory %s: %s", db->path,
-                       strerror(errno));
+                       reason(errno));
     db->dir_fd = open(db->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (db->dir_fd < 0)
-        return err_set(e, ERR_IO, "cannot open the data directory %s: %s", db->path,
-                       strerror(errno));
+        return err_set(e, ERR_IO, "cannot open the data directory %s: %s", db->path, reason(errno));
     if (flock(db->dir_fd, LOCK_EX | LOCK_NB) == 0)
         return 0;
     if (errno == EWOULDBLOCK)
         return err_set(e, ERR_UNAVAILABLE, "the data directory %s is in use by another process",
                        db->path);
-    return err_set(e, ERR_IO, "cannot lock the data directory %s: %s", db->path, strerror(errno));
+    return err_set(e, ERR_IO, "cannot lock the data directory %s: %s", db->path, reason(errno));
 }
 
 static int open_error(const struct lmdb *db, int rc, struct err *e)
@@ -98,8 +98,7 @@ static int check_file_size(const struct lmdb *db, struct err *e)
         mdb_env_get_fd(db->env, &fd))
         return err_set(e, ERR_IO, "cannot examine the database in %s", db->path);
     if (fstat(fd, &st) < 0)
-        return err_set(e, ERR_IO, "cannot examine the database in %s: %s", db->path,
-                       strerror(errno));
+        return err_set(e, ERR_IO, "cannot examine the database in %s: %s", db->path, reason(errno));
     if ((uint64_t)st.st_size / stat_env.ms_psize <= info.me_last_pgno)
         return err_set(e, ERR_INVALID, "%s/" DATABASE_FILE " is damaged: it was cut short",
                        db->path);
@@ -108,7 +107,7 @@ static int check_file_size(const struct lmdb *db, struct err *e)
 
 static int check_format(const struct lmdb *db, MDB_txn *txn, struct err *e)
 {
-    MDB_val key = {.mv_size = strlen("format"), .mv_data = (void *)(uintptr_t) "format"}, value;
+    MDB_val key = {.mv_size = strlen("format"), .mv_data = unconst("format")}, value;
     int rc = mdb_get(txn, db->meta, &key, &value);
     if (rc == 0) {
         if (value.mv_size == strlen(FORMAT) && !memcmp(value.mv_data, FORMAT, value.mv_size))
@@ -123,7 +122,7 @@ static int check_format(const struct lmdb *db, MDB_txn *txn, struct err *e)
         return open_error(db, rc, e);
     if (stat_objects.ms_entries > 0)
         return err_set(e, ERR_INVALID, "the database in %s has objects but no format", db->path);
-    value = (MDB_val){.mv_size = strlen(FORMAT), .mv_data = (void *)(uintptr_t)FORMAT};
+    value = (MDB_val){.mv_size = strlen(FORMAT), .mv_data = unconst(FORMAT)};
     rc = mdb_put(txn, db->meta, &key, &value, 0);
     return rc ? open_error(db, rc, e) : 0;
 }
@@ -267,7 +266,7 @@ static int lmdb_load(struct store_backend *backend, const struct store_loader *t
 static int put_object(struct lmdb *db, MDB_txn *txn, const struct store_change *change)
 {
     const struct object *obj = change->after ? change->after : change->before;
-    MDB_val key = {.mv_size = obj->key_len, .mv_data = (void *)(uintptr_t)obj->key};
+    MDB_val key = {.mv_size = obj->key_len, .mv_data = unconst(obj->key)};
     if (!obj->kind->is_durable)
         return 0;
     if (!change->after)
@@ -284,8 +283,8 @@ static int put_object(struct lmdb *db, MDB_txn *txn, const struct store_change *
 
 static int put_text(const struct lmdb *db, MDB_txn *txn, const char *name, const char *text)
 {
-    MDB_val key = {.mv_size = strlen(name), .mv_data = (void *)(uintptr_t)name};
-    MDB_val value = {.mv_size = strlen(text), .mv_data = (void *)(uintptr_t)text};
+    MDB_val key = {.mv_size = strlen(name), .mv_data = unconst(name)};
+    MDB_val value = {.mv_size = strlen(text), .mv_data = unconst(text)};
     return mdb_put(txn, db->meta, &key, &value, 0);
 }
 
@@ -407,7 +406,7 @@ static int lmdb_backup(struct store_backend *backend, const char *dir, struct er
         return err_set(e, ERR_INVALID, "%.200s: the path is too long", dir);
     if (mkdir(dir, 0700) < 0 && (errno != EEXIST || rmdir(dir) < 0 || mkdir(dir, 0700) < 0))
         return err_set(e, errno == ENOTEMPTY || errno == EEXIST ? ERR_EXISTS : ERR_IO,
-                       "the backup directory %s must be new or empty: %s", dir, strerror(errno));
+                       "the backup directory %s must be new or empty: %s", dir, reason(errno));
     int rc = mdb_env_copy2(db->env, dir, MDB_CP_COMPACT);
     if (rc == 0 && (sync_path(file, O_RDONLY) < 0 || sync_path(dir, O_RDONLY | O_DIRECTORY) < 0))
         rc = errno;

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "controller/store/index.h"
+#include "controller/store/unconst.h"
 
 /* About what a branch costs: for the accounting of garbage. */
 enum { BRANCH_BYTES = 64 };
@@ -45,7 +46,7 @@ void leaves_add(struct leaves *list, const void *leaf)
         list->cap = list->cap ? 2 * list->cap : 16;
         list->items = xrealloc(list->items, list->cap * sizeof(*list->items));
     }
-    list->items[list->count++] = (void *)(uintptr_t)leaf;
+    list->items[list->count++] = unconst(leaf);
 }
 
 static void unref_all(struct leaves *list)
@@ -144,18 +145,13 @@ static void index_update(struct table *t, struct table_txn *txn, const struct ob
     index_keys_of(&t->old_keys, before);
     index_keys_of(&t->new_keys, after);
     while (o < old->count || n < new->count) {
-        const struct index_key *x = o < old->count ? &old->keys[o] : NULL;
-        const struct index_key *y = n < new->count ? &new->keys[n] : NULL;
-        int order = x ? -1 : 1;
-        if (x && y) {
-            order =
-                memcmp(old->bytes + x->at, new->bytes + y->at, x->len < y->len ? x->len : y->len);
-            order = order ? order : (int)x->len - (int)y->len;
-        }
+        int order = o == old->count ? 1 : n == new->count ? -1 : 0;
+        if (order == 0)
+            order = index_key_order(old, o, new, n);
         if (order < 0)
-            entry_del(t, txn, old->bytes + x->at, x->len);
+            entry_del(t, txn, old->bytes + old->keys[o].at, old->keys[o].len);
         else if (order > 0)
-            entry_add(t, txn, new->bytes + y->at, y->len);
+            entry_add(t, txn, new->bytes + new->keys[n].at, new->keys[n].len);
         o += order <= 0;
         n += order >= 0;
     }
@@ -266,9 +262,10 @@ static size_t walk_prefix(enum kind_id kind, const char *ns, const char *name_pr
     if (ns)
         return object_key(kind_get(kind), ns, name_prefix ? name_prefix : "", out);
     size_t len = strlen(resource);
-    memcpy(out, resource, len);
-    out[len] = '/';
-    return len + 1;
+    memcpy(out, resource, len + 1);
+    out[len++] = '/';
+    out[len] = '\0';
+    return len;
 }
 
 static void view_settle(struct view_cursor *cur, const char *prefix)
@@ -338,7 +335,7 @@ static void index_settle(struct index_cursor *cur, const uint8_t *prefix)
     const char *resource = kind_get((enum kind_id)(entry->key[0] - 1))->resource;
     size_t len = strlen(resource), rest = entry->len - cur->prefix_len;
     CHECK(len + 1 + rest <= OBJECT_KEY_MAX);
-    memcpy(key, resource, len);
+    memcpy(key, resource, len + 1);
     key[len] = '/';
     memcpy(key + len + 1, entry->key + cur->prefix_len, rest);
     cur->object =

@@ -436,6 +436,7 @@ static int by_member_name(const void *a, const void *b)
 }
 
 /* Orders the members of every object in the tree by name, so that equal values have equal texts. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which the parser bounds */
 static void sort_members(cJSON *item)
 {
     size_t n = (size_t)cJSON_GetArraySize(item);

@@ -1,8 +1,10 @@
-/* controller/store/view.h - the small typed part of an object that planners, indexes and the zone feed read.
+/* controller/store/view.h - the small typed part of an object that planners, indexes and the zone
+ * feed read.
  *
- * Extracted once when an object is built (object_new), leniently: a field that is absent or of the wrong type has its default
- * (the registry has validated before). All pointers are borrowed from the object. Absent strings are "" unless said
- * otherwise. Times are microseconds since 1970, 0 = absent. */
+ * Extracted once when an object is built (object_new), leniently: a field that is absent or of the
+ * wrong type has its default (the registry has validated before). All pointers are borrowed from
+ * the object. Absent strings are "" unless said otherwise. Times are microseconds since 1970, 0 =
+ * absent. */
 #pragma once
 
 #include <stdbool.h>
@@ -17,7 +19,7 @@ enum pod_phase { POD_PENDING, POD_RUNNING, POD_SUCCEEDED, POD_FAILED, POD_UNKNOW
 struct port_view {
     const char *name, *protocol; /* protocol "TCP" when absent */
     uint16_t port;
-    const char *target;  /* Service: targetPort as text ("8080" or a name), "" when absent */
+    const char *target; /* Service: targetPort as text ("8080" or a name), "" when absent */
 };
 
 struct claim_mount {
@@ -26,29 +28,29 @@ struct claim_mount {
 
 struct pod_view {
     enum pod_phase phase;
-    bool has_phase;          /* status.phase is set */
-    bool ready;              /* condition Ready=True */
-    int64_t ready_since_us;  /* its lastTransitionTime */
-    bool scheduled;          /* condition PodScheduled=True */
+    bool has_phase;           /* status.phase is set */
+    bool ready;               /* condition Ready=True */
+    int64_t ready_since_us;   /* its lastTransitionTime */
+    bool scheduled;           /* condition PodScheduled=True */
     bool initialized_by_node; /* status.startTime is set: the node has seen it */
     bool host_network;
-    bool is_gated;           /* schedulingGates not empty */
-    const char *node;        /* spec.nodeName */
-    const char *scheduler;   /* spec.schedulerName */
+    bool is_gated;         /* schedulingGates not empty */
+    const char *node;      /* spec.nodeName */
+    const char *scheduler; /* spec.schedulerName */
     const char *hostname, *subdomain;
-    const char *const *ips;  /* status.podIPs, else podIP */
+    const char *const *ips; /* status.podIPs, else podIP */
     size_t ip_count;
     const char *host_ip;
     const struct port_view *ports; /* of all containers */
     size_t port_count;
     const struct claim_mount *claims;
     size_t claim_count;
-    int64_t grace_s;         /* spec.terminationGracePeriodSeconds, 30 when absent */
-    uint64_t epoch;          /* annotation ordinald.dev/epoch */
+    int64_t grace_s; /* spec.terminationGracePeriodSeconds, 30 when absent */
+    uint64_t epoch;  /* annotation ordinald.dev/epoch */
 };
 
 struct service_view {
-    const char *type; /* "ClusterIP" when absent */
+    const char *type;               /* "ClusterIP" when absent */
     const char *const *cluster_ips; /* spec.clusterIPs, else clusterIP; "None" is kept */
     size_t cluster_ip_count;
     bool headless;
@@ -59,16 +61,17 @@ struct service_view {
     size_t port_count;
     const char *const *ip_families; /* "IPv4", "IPv6" */
     size_t ip_family_count;
-    bool publish_not_ready; /* the field, or the tolerate-unready-endpoints annotation (K-READY 3) */
-    bool publish_identity;  /* annotation ordinald.dev/publish-identity: always */
+    bool
+        publish_not_ready; /* the field, or the tolerate-unready-endpoints annotation (K-READY 3) */
+    bool publish_identity; /* annotation ordinald.dev/publish-identity: always */
 };
 
 struct endpoint_view {
     const char *const *addresses;
     size_t address_count;
-    const char *hostname;        /* "" = none */
-    bool ready;                  /* absent counts as true */
-    bool serving, terminating;   /* absent: as ready, false */
+    const char *hostname;      /* "" = none */
+    bool ready;                /* absent counts as true */
+    bool serving, terminating; /* absent: as ready, false */
     const char *target_kind, *target_ns, *target_name, *target_uid;
     const char *node, *zone;
 };
@@ -87,11 +90,11 @@ struct set_view { /* StatefulSet */
     int32_t replicas, start, min_ready_s, partition, history_limit;
     bool parallel;
     bool on_delete;
-    bool has_rolling; /* updateStrategy.rollingUpdate is present (R47) */
+    bool has_rolling;            /* updateStrategy.rollingUpdate is present (R47) */
     const char *max_unavailable; /* "" absent */
     bool when_deleted_delete, when_scaled_delete;
     const char *service_name;
-    struct selector selector; /* spec.selector */
+    struct selector selector;           /* spec.selector */
     const char *const *claim_templates; /* names */
     size_t claim_template_count;
     int64_t observed_generation;
@@ -110,18 +113,18 @@ struct replicaset_view {
 enum { ACCESS_RWO = 1, ACCESS_ROX = 2, ACCESS_RWX = 4, ACCESS_RWOP = 8 };
 
 struct claim_view {
-    const char *phase;       /* "Pending" when absent */
+    const char *phase; /* "Pending" when absent */
     const char *volume_name;
-    bool has_class;          /* storageClassName present, even "" */
+    bool has_class; /* storageClassName present, even "" */
     const char *class_name;
-    unsigned access_modes;   /* ACCESS_* bits of spec */
+    unsigned access_modes; /* ACCESS_* bits of spec */
     int64_t request_bytes;
-    int64_t capacity_bytes;  /* status */
-    const char *volume_mode; /* "Filesystem" when absent */
+    int64_t capacity_bytes;       /* status */
+    const char *volume_mode;      /* "Filesystem" when absent */
     const char *attributes_class; /* volumeAttributesClassName */
-    const char *selected_node; /* annotation volume.kubernetes.io/selected-node */
-    bool bind_completed;       /* annotation pv.kubernetes.io/bind-completed */
-    struct selector selector;  /* spec.selector; matches everything when absent */
+    const char *selected_node;    /* annotation volume.kubernetes.io/selected-node */
+    bool bind_completed;          /* annotation pv.kubernetes.io/bind-completed */
+    struct selector selector;     /* spec.selector; matches everything when absent */
 };
 
 struct volume_view {
@@ -130,13 +133,13 @@ struct volume_view {
     unsigned access_modes;
     int64_t capacity_bytes;
     const char *volume_mode;
-    const char *attributes_class; /* volumeAttributesClassName */
-    const char *reclaim_policy; /* "Retain" when absent */
+    const char *attributes_class;                  /* volumeAttributesClassName */
+    const char *reclaim_policy;                    /* "Retain" when absent */
     const char *claim_ns, *claim_name, *claim_uid; /* claimRef, "" = none */
     bool bound_by_controller;
     const char *provisioned_by;
-    bool has_affinity;          /* spec.nodeAffinity is present: read it from the tree */
-    const char *path;           /* spec.hostPath.path or spec.local.path */
+    bool has_affinity; /* spec.nodeAffinity is present: read it from the tree */
+    const char *path;  /* spec.hostPath.path or spec.local.path */
 };
 
 struct class_view {
@@ -146,10 +149,10 @@ struct class_view {
 
 struct node_view {
     bool unschedulable;
-    bool has_ready;             /* condition Ready is present */
-    const char *ready_status;   /* "True", "False", "Unknown" */
+    bool has_ready;               /* condition Ready is present */
+    const char *ready_status;     /* "True", "False", "Unknown" */
     bool has_noexec, has_nosched; /* taints of that effect */
-    bool out_of_service;        /* taint node.kubernetes.io/out-of-service */
+    bool out_of_service;          /* taint node.kubernetes.io/out-of-service */
     const char *internal_ip;
     const char *const *pod_cidrs;
     size_t pod_cidr_count;
@@ -164,12 +167,13 @@ struct revision_view {
     const char *data; /* canonical text of .data */
 };
 
-/* An Identity's own fields stand beside its metadata: {"epoch":3,"podUID":"...","nodeName":"...","addresses":["..."],
- * "fencedUIDs":["..."], "fencedNodes":["..."], ...}. */
+/* An Identity's own fields stand beside its metadata:
+ * {"epoch":3,"podUID":"...","nodeName":"...","addresses":["..."], "fencedUIDs":["..."],
+ * "fencedNodes":["..."], ...}. */
 struct identity_view {
     uint64_t epoch;
-    const char *pod_uid, *node;      /* present or last incarnation */
-    const char *const *addresses;    /* held back from the pool while an old holder may live */
+    const char *pod_uid, *node;   /* present or last incarnation */
+    const char *const *addresses; /* held back from the pool while an old holder may live */
     size_t address_count;
     const char *const *fenced_uids;
     const char *const *fenced_nodes; /* the node of each fenced uid; NULL when unknown */
@@ -181,7 +185,8 @@ struct lease_view {
     int64_t renew_us;
 };
 
-const struct pod_view *pod_view(const struct object *obj); /* CHECKs the kind; the same for all below */
+const struct pod_view *
+pod_view(const struct object *obj); /* CHECKs the kind; the same for all below */
 const struct service_view *service_view(const struct object *obj);
 const struct slice_view *slice_view(const struct object *obj);
 const struct set_view *set_view(const struct object *obj);
@@ -195,6 +200,6 @@ const struct revision_view *revision_view(const struct object *obj);
 const struct identity_view *identity_view(const struct object *obj);
 const struct lease_view *lease_view(const struct object *obj);
 
-/* Kubernetes quantity ("1Mi", "1.5Gi", "100m", "1e3") in whole units, rounded away from zero; false when it is none or
- * overflows. */
+/* Kubernetes quantity ("1Mi", "1.5Gi", "100m", "1e3") in whole units, rounded away from zero; false
+ * when it is none or overflows. */
 bool quantity_parse(const char *text, int64_t *out);

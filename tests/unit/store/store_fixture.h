@@ -37,6 +37,7 @@ static inline int fixture_remove(const char *path, const struct stat *st, int ty
 
 static inline void fixture_remove_tree(const char *dir)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread */
     (void)nftw(dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
 }
 

@@ -26,10 +26,8 @@ static struct object *make_pod(const char *name, const char *meta, const char *n
     return obj;
 }
 
-static void every_term_finds_its_objects(void **state)
+static void stage_one_of_each(struct fixture *f)
 {
-    struct fixture *f = *state;
-    char term[INDEX_TERM_MAX];
     stage_object(
         f->store,
         make_pod("p1",
@@ -69,7 +67,13 @@ static void every_term_finds_its_objects(void **state)
     stage_object(f->store,
                  make_object(KIND_NODE, "n1", "n1", ",\"ownerReferences\":[{\"uid\":\"o1\"}]", ""),
                  NULL);
+}
 
+static void every_term_finds_its_objects(void **state)
+{
+    struct fixture *f = *state;
+    char term[INDEX_TERM_MAX];
+    stage_one_of_each(f);
     for (int pass = 0; pass < 2; pass++) {
         bool head = pass == 0;
         index_label(term, "default", "app", "web");

@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "controller/store/record.h"
+#include "controller/store/unconst.h"
 
 static int value_of(const struct object *obj)
 {
@@ -187,7 +188,7 @@ static void poke(struct fixture *f, const char *table, const char *key,
     MDB_env *env;
     MDB_txn *txn;
     MDB_dbi dbi;
-    MDB_val k = {.mv_size = strlen(key), .mv_data = (void *)(uintptr_t)key}, v;
+    MDB_val k = {.mv_size = strlen(key), .mv_data = unconst(key)}, v;
     assert_int_equal(mdb_env_create(&env), 0);
     assert_int_equal(mdb_env_set_maxdbs(env, 2), 0);
     assert_int_equal(mdb_env_open(env, f->dir, MDB_NOTLS, 0600), 0);

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -240,9 +241,8 @@ static void kinds_are_found_by_path_and_by_name(void **state)
         assert_int_equal(kind->id, id);
         assert_ptr_equal(kind_by_resource(kind->group, kind->resource), kind);
         assert_ptr_equal(kind_by_name(kind->api_version, kind->name), kind);
-        char list[64] = "";
-        strncat(list, kind->name, sizeof(list) - 1);
-        strncat(list, "List", sizeof(list) - 1 - strlen(list));
+        char list[64];
+        (void)snprintf(list, sizeof(list), "%sList", kind->name);
         assert_string_equal(kind->list_name, list);
         if (*kind->group)
             assert_memory_equal(kind->api_version, kind->group, strlen(kind->group));

@@ -219,7 +219,7 @@ static void field_selectors_read_the_listed_fields(void **state)
         "{\"metadata\":{\"name\":\"n\",\"uid\":\"u\"},\"spec\":{\"unschedulable\":true}}";
     static const char replicaset[] = "{\"metadata\":{\"name\":\"r\",\"namespace\":\"default\","
                                      "\"uid\":\"u\"},\"status\":{\"replicas\":3}}";
-    static const struct {
+    static const struct { /* NOLINT(*-optin.performance.Padding) */
         enum kind_id kind;
         const char *object, *text;
         bool matches;

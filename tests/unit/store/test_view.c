@@ -79,8 +79,8 @@ static void absent_pod_fields_have_their_defaults(void **state)
 {
     static const char *const bodies[] = {
         "", "\"spec\":{},\"status\":{}", "\"spec\":[],\"status\":\"x\"",
-        "\"spec\":{\"containers\":{},\"volumes\":[1,\"x\"],\"nodeName\":7},"
-        "\"status\":{\"phase\":1,\"podIPs\":[1,{}],\"conditions\":{\"type\":\"Ready\"}}"};
+        ("\"spec\":{\"containers\":{},\"volumes\":[1,\"x\"],\"nodeName\":7},"
+         "\"status\":{\"phase\":1,\"podIPs\":[1,{}],\"conditions\":{\"type\":\"Ready\"}}")};
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
         AUTO_OBJECT obj = make(KIND_POD, "", bodies[i]);
