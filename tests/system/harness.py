@@ -199,7 +199,7 @@ class Daemon:
         if self.process and self.process.poll() is None:
             self.stop(check=exc[0] is None)
         if exc[0] is not None:
-            sys.stderr.write(self.log()[-4000:])
+            sys.stderr.write(self.log()[-12000:])
         if not self.keep:
             shutil.rmtree(self.dir, ignore_errors=True)
 
@@ -237,7 +237,7 @@ class Daemon:
         code = self.process.wait(timeout=DEADLINE_S)
         self.process.stdout.close()
         if check:
-            assert code == 0, f"exit {code}\n" + self.log()[-4000:]
+            assert code == 0, f"exit {code}\n" + self.log()[-12000:]
 
     # ---- the API over the Unix socket ----
 

@@ -1,0 +1,708 @@
+/* cmd/ordinald.c - the daemon: arguments, options, stages, signals. The only file that knows every
+ * folder. */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <grp.h>
+#include <ifaddrs.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "conf/conf.h"
+#include "controller/api/server.h"
+#include "controller/reconcile/reconcile.h"
+#include "controller/registry/registry.h"
+#include "controller/store/store.h"
+#include "dns/server.h"
+#include "zones/zone_txn.h"
+
+enum { EXIT_CONFIG = 1, EXIT_START = 2 };
+
+#define VERSIONS_KEPT 256
+
+/* Which published zone version first included which store revision, for ?waitForDNS=true. */
+struct version_log {
+    struct {
+        uint64_t revision, version;
+    } entry[VERSIONS_KEPT];
+    size_t next;
+};
+
+struct daemon {
+    struct options options;
+    struct loop *loop;
+    struct probe_server *probe;
+    struct zones *zones;
+    struct dns_server *dns;
+    struct store *store;
+    struct registry *registry;
+    struct reconcile *reconcile;
+    struct api_server *api;
+    struct version_log versions;
+    struct loop_task reclaim;
+    struct loop_timer lameduck;
+    bool is_serving, is_stopping;
+};
+
+/* ---- readiness, liveness ---- */
+
+static const char *not_ready(void *arg)
+{
+    struct daemon *d = arg;
+    if (d->is_stopping)
+        return "stopping";
+    if (!d->is_serving)
+        return "starting";
+    if (d->store && store_is_read_only(d->store))
+        return store_read_only_reason(d->store);
+    return NULL;
+}
+
+static const char *not_alive(void *arg)
+{
+    struct daemon *d = arg;
+    return d->is_serving && !dns_server_is_alive(d->dns) ? "a DNS worker does not answer" : NULL;
+}
+
+/* ---- metrics ---- */
+
+static void collect_zones(struct buf_out *out, const struct metric_family *family, void *arg)
+{
+    struct daemon *d = arg;
+    struct zones_stats stats;
+    zones_stats(d->zones, &stats);
+    double value = strstr(family->name, "_bytes")      ? (double)stats.bytes
+                   : strstr(family->name, "_services") ? (double)stats.services
+                                                       : (double)stats.names;
+    metrics_sample(out, family->name, NULL, value);
+}
+
+static void collect_ignored(struct buf_out *out, const struct metric_family *family, void *arg)
+{
+    struct daemon *d = arg;
+    struct zones_stats stats;
+    zones_stats(d->zones, &stats);
+    metrics_sample(out, family->name, "reason=\"hostname\"", (double)stats.ignored_hostnames);
+    metrics_sample(out, family->name, "reason=\"length\"", (double)stats.too_long_names);
+}
+
+static void collect_store(struct buf_out *out, const struct metric_family *family, void *arg)
+{
+    struct daemon *d = arg;
+    double value = strstr(family->name, "_commits_")    ? (double)store_commits(d->store)
+                   : strstr(family->name, "_read_only") ? (double)store_is_read_only(d->store)
+                                                        : (double)store_applied(d->store).revision;
+    metrics_sample(out, family->name, NULL, value);
+}
+
+static void collect_build(struct buf_out *out, const struct metric_family *family, void *arg)
+{
+    (void)arg;
+    metrics_sample(out, family->name, "version=\"" ORDINALD_VERSION "\"", 1);
+}
+
+static void register_metrics(struct daemon *d)
+{
+    static struct metric_family families[] = {
+        {"ordinald_build_info", METRIC_GAUGE, "Version of the program; the value is always 1.",
+         collect_build, NULL},
+        {"ordinald_zone_names", METRIC_GAUGE, "Names in all zones.", collect_zones, NULL},
+        {"ordinald_zone_services", METRIC_GAUGE, "Services that publish names.", collect_zones,
+         NULL},
+        {"ordinald_zone_bytes", METRIC_GAUGE, "Memory of all zones.", collect_zones, NULL},
+        {"ordinald_zone_ignored_total", METRIC_COUNTER,
+         "Endpoints that could not be named as asked (K-NAMES).", collect_ignored, NULL},
+        {"ordinald_store_revision", METRIC_GAUGE, "Revision of the applied state.", collect_store,
+         NULL},
+        {"ordinald_store_commits_total", METRIC_COUNTER, "Durable commits.", collect_store, NULL},
+        {"ordinald_store_read_only", METRIC_GAUGE, "1 after an I/O error of a commit.",
+         collect_store, NULL},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+        families[i].arg = d;
+        metrics_register(&families[i]);
+    }
+    dns_server_register_metrics(d->dns);
+    reconcile_register_metrics(d->reconcile);
+}
+
+/* ---- stages ---- */
+
+static int probe_start(struct daemon *d, struct err *e)
+{
+    const struct options *o = &d->options;
+    struct probe_opts opts = {
+        .metrics_listen = (const char *const *)o->metrics_listen.items,
+        .metrics_listen_count = o->metrics_listen.count,
+        .health_listen = (const char *const *)o->health_listen.items,
+        .health_listen_count = o->health_listen.count,
+        .ready_listen = (const char *const *)o->ready_listen.items,
+        .ready_listen_count = o->ready_listen.count,
+        .not_ready = not_ready,
+        .not_alive = not_alive,
+        .arg = d,
+    };
+    return probe_server_start(&opts, d->loop, &d->probe, e);
+}
+
+static void probe_stop(struct daemon *d)
+{
+    probe_server_stop(d->probe);
+}
+
+/* The addresses of ns.dns.Z (K-NS): configured, else those listened on that are not loopback, else
+ * the loopback ones. */
+struct address_set {
+    struct naming_address items[64];
+    size_t count;
+};
+
+static void address_add(struct address_set *set, const char *text)
+{
+    struct naming_address a;
+    if (set->count == ARRAY_SIZE(set->items) || !naming_address_parse(text, &a))
+        return;
+    for (size_t i = 0; i < set->count; i++)
+        if (naming_address_equal(&set->items[i], &a))
+            return;
+    set->items[set->count++] = a;
+}
+
+static bool is_loopback(const char *text)
+{
+    return strncmp(text, "127.", 4) == 0 || strcmp(text, "::1") == 0;
+}
+
+static void add_interfaces(struct address_set *global, struct address_set *local, int family)
+{
+    struct ifaddrs *list, *it;
+    if (getifaddrs(&list) != 0)
+        return;
+    for (it = list; it; it = it->ifa_next) {
+        char text[INET6_ADDRSTRLEN];
+        if (!it->ifa_addr || it->ifa_addr->sa_family != family)
+            continue;
+        const struct sockaddr_in6 *six = (const void *)it->ifa_addr;
+        const struct sockaddr_in *four = (const void *)it->ifa_addr;
+        if (family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr))
+            continue;
+        const void *bytes =
+            family == AF_INET6 ? (const void *)&six->sin6_addr : (const void *)&four->sin_addr;
+        inet_ntop(family, bytes, text, sizeof text);
+        address_add(is_loopback(text) ? local : global, text);
+    }
+    freeifaddrs(list);
+}
+
+static void find_ns_addresses(const struct options *o, struct address_set *out)
+{
+    struct address_set local = {0};
+    *out = (struct address_set){0};
+    for (size_t i = 0; i < o->zone_ns_address.count; i++)
+        address_add(out, o->zone_ns_address.items[i]);
+    if (out->count)
+        return;
+    for (size_t i = 0; i < o->dns_listen.count; i++) {
+        char host[64];
+        const char *text = o->dns_listen.items[i];
+        size_t skip = *text == '[', len = (size_t)(strrchr(text, ':') - text) - 2 * skip;
+        snprintf(host, sizeof host, "%.*s", (int)len, text + skip);
+        if (strcmp(host, "0.0.0.0") == 0)
+            add_interfaces(out, &local, AF_INET);
+        else if (strcmp(host, "::") == 0)
+            add_interfaces(out, &local, AF_INET6);
+        else
+            address_add(is_loopback(host) ? &local : out, host);
+    }
+    if (!out->count)
+        *out = local;
+    if (!out->count)
+        address_add(out, "127.0.0.1");
+}
+
+static unsigned worker_count(const struct options *o)
+{
+    cpu_set_t set;
+    if (o->dns_workers > 0)
+        return (unsigned)o->dns_workers;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
+static int zones_start(struct daemon *d, struct err *e)
+{
+    const struct options *o = &d->options;
+    struct address_set ns;
+    find_ns_addresses(o, &ns);
+    size_t ranges = o->nodes_pod_range.count + o->nodes_service_range.count;
+    const char **reverse = xcalloc(ranges + 1, sizeof *reverse);
+    for (size_t i = 0; i < ranges; i++)
+        reverse[i] = i < o->nodes_pod_range.count
+                         ? o->nodes_pod_range.items[i]
+                         : o->nodes_service_range.items[i - o->nodes_pod_range.count];
+    struct zones_opts opts = {
+        .zone_name = o->zone_name,
+        .ns_addresses = ns.items,
+        .ns_address_count = ns.count,
+        .reverse = o->zone_reverse.count ? (const char *const *)o->zone_reverse.items : reverse,
+        .reverse_count = o->zone_reverse.count ? o->zone_reverse.count : ranges,
+        .reverse_fallthrough = o->zone_reverse_fallthrough,
+        .ttl_s = (uint32_t)(o->zone_ttl_us / 1000000),
+        .negative_ttl_s = (uint32_t)(o->zone_negative_ttl_us / 1000000),
+        .pods = *o->zone_pods == 'v'   ? PODS_VERIFIED
+                : *o->zone_pods == 'i' ? PODS_INSECURE
+                                       : PODS_DISABLED,
+        .endpoint_names = *o->zone_endpoint_names == 'i' ? ENDPOINT_NAMES_IP : ENDPOINT_NAMES_POD,
+        .endpoint_records =
+            *o->zone_endpoint_records == 'a' ? ENDPOINT_RECORDS_ALL : ENDPOINT_RECORDS_HEADLESS,
+        .ptr = *o->zone_ptr == 'a' ? PTR_ALL : PTR_PREFER_HOSTNAME,
+        .ignore_empty_service = o->zone_ignore_empty_service,
+    };
+    int rc = zones_new(&opts, worker_count(o), &d->zones, e);
+    free(reverse);
+    return rc;
+}
+
+static void zones_stop(struct daemon *d)
+{
+    zones_free(d->zones);
+}
+
+/* Opens the query sockets while privileged; they answer only from dns_start on. */
+static int dns_bind(struct daemon *d, struct err *e)
+{
+    const struct options *o = &d->options;
+    struct dns_opts opts = {
+        .listen = (const char *const *)o->dns_listen.items,
+        .listen_count = o->dns_listen.count,
+        .workers = worker_count(o),
+        .udp_size = (uint16_t)o->dns_udp_size,
+        .rotate = o->dns_rotate,
+        .tcp_idle_us = o->dns_tcp_idle_us,
+        .tcp_max = (unsigned)o->dns_tcp_max,
+        .tcp_max_per_client = (unsigned)o->dns_tcp_max_per_client,
+        .cookies = o->dns_cookies,
+        .cookie_secret = o->dns_cookie_secret,
+        .nsid = o->dns_nsid,
+        .chaos = o->dns_chaos,
+        .query_acl = (const char *const *)o->access_query.items,
+        .query_acl_count = o->access_query.count,
+        .denied_drop = *o->access_denied == 'd',
+        .max_stale_us = o->zone_max_stale_us,
+    };
+    return dns_server_bind(&opts, zones_publish(d->zones), &d->dns, e);
+}
+
+static void dns_unbind(struct daemon *d)
+{
+    dns_server_stop(d->dns);
+}
+
+static int rights_drop(struct daemon *d, struct err *e)
+{
+    const char *user = d->options.run_user;
+    if (*user == '\0')
+        return 0;
+    const struct passwd *pw = getpwnam(user);
+    if (!pw)
+        return err_set(e, ERR_INVALID, "run.user: no account \"%s\"", user);
+    if (geteuid() == pw->pw_uid)
+        return 0;
+    if (initgroups(user, pw->pw_gid) != 0 || setgid(pw->pw_gid) != 0 || setuid(pw->pw_uid) != 0)
+        return err_set(e, ERR_IO, "run.user %s: %s", user, strerror(errno));
+    return 0;
+}
+
+static void version_note(void *arg, const struct store_batch *batch)
+{
+    struct daemon *d = arg;
+    size_t at = d->versions.next++ % VERSIONS_KEPT;
+    d->versions.entry[at].revision = batch->revision;
+    d->versions.entry[at].version = publish_version(zones_publish(d->zones));
+    loop_end_of_turn(&d->reclaim);
+}
+
+static void reclaim_run(void *arg)
+{
+    struct daemon *d = arg;
+    zones_reclaim(d->zones);
+}
+
+/* True when every worker answers from a version that includes revision (K-FRESH, ?waitForDNS=true).
+ */
+static bool dns_has(void *arg, uint64_t revision)
+{
+    struct daemon *d = arg;
+    uint64_t wanted = publish_version(zones_publish(d->zones));
+    for (size_t i = 0; i < VERSIONS_KEPT; i++)
+        if (d->versions.entry[i].revision >= revision && d->versions.entry[i].version < wanted)
+            wanted = d->versions.entry[i].version;
+    return publish_oldest_in_use(zones_publish(d->zones)) >= wanted;
+}
+
+static int store_start(struct daemon *d, struct err *e)
+{
+    const struct options *o = &d->options;
+    struct store_opts opts = {
+        .memory = *o->store_kind == 'm',
+        .path = o->store_path,
+        .history_us = o->store_history_us,
+        .history_bytes = (size_t)o->store_history_bytes,
+    };
+    struct registry_opts rules = {
+        .pod_range = (const char *const *)o->nodes_pod_range.items,
+        .pod_range_count = o->nodes_pod_range.count,
+        .service_range = (const char *const *)o->nodes_service_range.items,
+        .service_range_count = o->nodes_service_range.count,
+        .default_class = o->volumes_class,
+    };
+    int rc = store_open(&opts, d->loop, &d->store, e);
+    if (rc == 0)
+        rc = registry_new(d->store, &rules, &d->registry, e);
+    if (rc == 0)
+        rc = registry_bootstrap(d->registry, e);
+    return rc;
+}
+
+static void store_stop(struct daemon *d)
+{
+    registry_free(d->registry);
+    if (d->store)
+        store_close(d->store);
+}
+
+static unsigned prefix_of(const struct string_list *list, size_t i, unsigned fallback)
+{
+    return i < list->count ? (unsigned)strtoul(list->items[i], NULL, 10) : fallback;
+}
+
+static int reconcile_begin(struct daemon *d, struct err *e)
+{
+    const struct options *o = &d->options;
+    char *volumes = xasprintf("%s/volumes", o->store_path);
+    struct reconcile_opts opts = {
+        .embedded_nodes = (unsigned)o->nodes_embedded,
+        .embedded_start_us = o->nodes_embedded_start_us,
+        .scheduler = o->nodes_scheduler,
+        .pod_range = (const char *const *)o->nodes_pod_range.items,
+        .pod_range_count = o->nodes_pod_range.count,
+        .pod_prefix4 = prefix_of(&o->nodes_pod_prefix, 0, 24),
+        .pod_prefix6 = prefix_of(&o->nodes_pod_prefix, 1, 64),
+        .node_grace_us = o->nodes_grace_us,
+        .gc_period_us = o->nodes_gc_period_us,
+        .gc_quarantine_us = o->nodes_gc_quarantine_us,
+        .volume_dir = *o->store_kind == 'm' ? "" : volumes,
+    };
+    int rc = reconcile_start(&opts, d->loop, d->registry, d->zones, &d->reconcile, e);
+    free(volumes);
+    if (rc == 0) /* after the zone feed's own hook, so that a new version is already published */
+        store_on_apply(d->store, version_note, d);
+    return rc;
+}
+
+static void reconcile_end(struct daemon *d)
+{
+    if (d->reconcile)
+        reconcile_stop(d->reconcile);
+}
+
+static int dns_start(struct daemon *d, struct err *e)
+{
+    return dns_server_start(d->dns, e);
+}
+
+static int api_start(struct daemon *d, struct err *e)
+{
+    const struct options *o = &d->options;
+    struct api_opts opts = {
+        .socket = o->api_socket,
+        .listen = (const char *const *)o->api_listen.items,
+        .listen_count = o->api_listen.count,
+        .dns_has = dns_has,
+        .dns_arg = d,
+    };
+    return api_server_start(&opts, d->loop, d->registry, &d->api, e);
+}
+
+static void api_stop(struct daemon *d)
+{
+    api_server_stop(d->api);
+}
+
+struct stage {
+    const char *name;
+    int (*start)(struct daemon *d, struct err *e);
+    void (*stop)(struct daemon *d);
+};
+
+/* Started in order, stopped in reverse. A restart never denies a living pod: queries are answered
+ * once reconcile has published the first complete version. */
+static const struct stage stages[] = {
+    {"metrics", probe_start, probe_stop},
+    {"zones", zones_start, zones_stop},
+    {"dns sockets", dns_bind, dns_unbind},
+    {"rights", rights_drop, NULL},
+    {"store", store_start, store_stop},
+    {"reconcile", reconcile_begin, reconcile_end},
+    {"dns", dns_start, NULL},
+    {"api", api_start, api_stop},
+};
+
+/* ---- signals ---- */
+
+static void lameduck_over(void *arg)
+{
+    struct daemon *d = arg;
+    loop_stop(d->loop);
+}
+
+static void on_terminate(void *arg)
+{
+    struct daemon *d = arg;
+    if (d->is_stopping)
+        return;
+    d->is_stopping = true;
+    log_info("stopping lameduck_s=%lld", (long long)(d->options.dns_lameduck_us / 1000000));
+    loop_timer_set(&d->lameduck, clock_mono_us() + d->options.dns_lameduck_us);
+}
+
+static void on_hangup(void *arg)
+{
+    (void)arg;
+    log_warn("msg=\"SIGHUP ignored: the configuration is read at start only\"");
+}
+
+static sigset_t watched_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR2); /* ends the thread below */
+    return set;
+}
+
+static void *signal_main(void *arg)
+{
+    struct daemon *d = arg;
+    sigset_t set = watched_signals();
+    int number = 0;
+    while (sigwait(&set, &number) == 0 && number != SIGUSR2)
+        loop_post(d->loop, number == SIGHUP ? on_hangup : on_terminate, d);
+    return NULL;
+}
+
+/* ---- start and stop ---- */
+
+/* One datagram to the service manager (sd_notify(3)); nothing when there is none. */
+static void notify_manager(const char *text)
+{
+    const char *path =
+        getenv("NOTIFY_SOCKET"); /* NOLINT(concurrency-mt-unsafe): nobody sets the environment */
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    if (!path || strlen(path) >= sizeof to.sun_path)
+        return;
+    memcpy(to.sun_path, path, strlen(path));
+    if (to.sun_path[0] == '@')
+        to.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+    if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&to, len) < 0)
+        log_warn("msg=\"NOTIFY_SOCKET: %s\"", strerror(errno));
+    close(fd);
+}
+
+static void print_ready(const struct daemon *d)
+{
+    struct buf_out line;
+    buf_out_init(&line);
+    buf_puts(&line, "ready");
+    for (size_t i = 0; i < dns_server_address_count(d->dns); i++)
+        buf_printf(&line, "%s%s", i ? "," : " dns=", dns_server_address(d->dns, i));
+    if (*d->options.api_socket)
+        buf_printf(&line, " api=%s", d->options.api_socket);
+    for (size_t i = 0; i < api_server_address_count(d->api); i++)
+        buf_printf(&line, "%s%s", i ? "," : " http=", api_server_address(d->api, i));
+    for (size_t i = 0; i < probe_server_address_count(d->probe); i++)
+        buf_printf(&line, "%s%s", i ? "," : " metrics=", probe_server_address(d->probe, i));
+    puts(line.data);
+    fflush(stdout);
+    buf_out_fini(&line);
+}
+
+static int run(struct daemon *d)
+{
+    struct err e = {0};
+    size_t started = 0;
+    for (; started < ARRAY_SIZE(stages); started++)
+        if (stages[started].start(d, &e) < 0)
+            break;
+    bool good = started == ARRAY_SIZE(stages);
+    pthread_t signals;
+    if (good && pthread_create(&signals, NULL, signal_main, d) == 0) {
+        d->is_serving = true;
+        register_metrics(d);
+        print_ready(d);
+        notify_manager("READY=1");
+        loop_run(d->loop);
+        notify_manager("STOPPING=1");
+        pthread_kill(signals, SIGUSR2);
+        pthread_join(signals, NULL);
+        metrics_unregister_all();
+    } else {
+        fprintf(stderr, "ordinald: %s: %s\n", good ? "signals" : stages[started].name, e.text);
+        good = false;
+        started += started < ARRAY_SIZE(stages); /* what a failed stage opened is closed too */
+    }
+    for (size_t i = started; i-- > 0;)
+        if (stages[i].stop)
+            stages[i].stop(d);
+    return good ? EXIT_SUCCESS : EXIT_START;
+}
+
+static int serve(struct options *options)
+{
+    struct daemon d = {.options = *options};
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    mallopt(M_ARENA_MAX, 2);
+    signal(SIGPIPE, SIG_IGN);
+    sigset_t set = watched_signals();
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    umask(0027);
+    d.loop = loop_new();
+    loop_timer_init(&d.lameduck, d.loop, lameduck_over, &d);
+    loop_task_init(&d.reclaim, d.loop, reclaim_run, &d);
+    int rc = run(&d);
+    loop_timer_fini(&d.lameduck);
+    loop_task_fini(&d.reclaim);
+    loop_free(d.loop);
+    return rc;
+}
+
+static int print_help(void)
+{
+    return puts(
+               "usage: ordinald [--config FILE] [--set KEY=VALUE]... [--check] [--print-config] "
+               "[--version] [--help]\n"
+               "\n"
+               "Authoritative DNS for stateful workloads, fed through a controller socket.\n"
+               "\n"
+               "  -c, --config FILE    read options from a YAML file (without it no file is read)\n"
+               "  -s, --set KEY=VALUE  set one option; wins over the file; repeat to add to a "
+               "list\n"
+               "      --check          check the configuration and exit\n"
+               "      --print-config   print the effective configuration and exit\n"
+               "      --print-sample   print every option with its default and meaning and exit\n"
+               "  -V, --version        print the version and exit\n"
+               "  -h, --help           print this help and exit\n"
+               "\n"
+               "Exit codes: 0 after SIGTERM, 1 configuration error, 2 start failure.") < 0;
+}
+
+enum mode { MODE_SERVE, MODE_CHECK, MODE_PRINT };
+
+static int configured(const char *file, const char *const *settings, size_t count, enum mode mode)
+{
+    struct options options;
+    struct err e = {0};
+    if (conf_load(file, settings, count, &options, &e) < 0) {
+        fprintf(stderr, "ordinald: %s\n", e.text);
+        return EXIT_CONFIG;
+    }
+    int rc = EXIT_SUCCESS;
+    enum log_level level = LOG_INFO;
+    log_level_parse(options.log_level, &level);
+    log_set_level(level);
+    if (mode == MODE_PRINT) {
+        struct buf_out text;
+        buf_out_init(&text);
+        conf_print(&options, &text);
+        fputs(text.data, stdout);
+        buf_out_fini(&text);
+    } else if (mode == MODE_CHECK) {
+        puts("configuration ok");
+    } else {
+        rc = serve(&options);
+    }
+    conf_fini(&options);
+    return rc;
+}
+
+static int print_sample(void)
+{
+    struct buf_out text;
+    buf_out_init(&text);
+    conf_sample(&text);
+    fputs(text.data, stdout);
+    buf_out_fini(&text);
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    enum { ARG_CHECK = 256, ARG_PRINT, ARG_SAMPLE };
+    static const struct option arguments[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"set", required_argument, NULL, 's'},
+        {"check", no_argument, NULL, ARG_CHECK},
+        {"print-config", no_argument, NULL, ARG_PRINT},
+        {"print-sample", no_argument, NULL, ARG_SAMPLE},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    const char *file = NULL;
+    const char **settings = xcalloc((size_t)argc, sizeof *settings);
+    size_t count = 0;
+    enum mode mode = MODE_SERVE;
+    int rc = -1, c;
+    while (rc < 0 && (c = getopt_long(argc, argv, "c:s:Vh", arguments, NULL)) != -1) {
+        if (c == 'c')
+            file = optarg;
+        else if (c == 's')
+            settings[count++] = optarg;
+        else if (c == ARG_CHECK)
+            mode = MODE_CHECK;
+        else if (c == ARG_PRINT)
+            mode = MODE_PRINT;
+        else if (c == ARG_SAMPLE)
+            rc = print_sample();
+        else if (c == 'V')
+            rc = puts("ordinald " ORDINALD_VERSION) < 0;
+        else if (c == 'h')
+            rc = print_help();
+        else
+            rc = EXIT_CONFIG; /* getopt_long has said why */
+    }
+    if (rc < 0 && optind < argc) {
+        fprintf(stderr, "ordinald: unexpected argument \"%s\"\n", argv[optind]);
+        rc = EXIT_CONFIG;
+    }
+    if (rc < 0)
+        rc = configured(file, settings, count, mode);
+    free(settings);
+    return rc;
+}
