@@ -1,8 +1,9 @@
 /* dns/server.h - start, resize and stop the workers that answer.
  *
- * N worker threads, each with its own UDP socket per listen address (SO_REUSEPORT, IPV6_V6ONLY), its own TCP listener, its own
- * event base, buffers, random generator and counters, and slot i of the zones' publish. Workers read published zone
- * versions and write counters, nothing else. Start and stop on the control thread. */
+ * N worker threads, each with its own UDP socket per listen address (SO_REUSEPORT, IPV6_V6ONLY),
+ * its own TCP listener, its own event base, buffers, random generator and counters, and slot i of
+ * the zones' publish. Workers read published zone versions and write counters, nothing else. Start
+ * and stop on the control thread. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,28 +14,31 @@
 #include "base/publish.h"
 
 struct dns_opts {
-    const char *const *listen; /* "127.0.0.1:53", "[::1]:53", "0.0.0.0:5300", port 0 picks one (the same for UDP and TCP) */
+    const char *const *listen; /* "127.0.0.1:53", "[::1]:53", "0.0.0.0:5300", port 0 picks one (the
+                                  same for UDP and TCP) */
     size_t listen_count;
-    unsigned workers;          /* >= 1 */
-    uint16_t udp_size;         /* 512..4096 (K-SIZE) */
-    bool rotate;               /* K-SHUFFLE */
-    int64_t tcp_idle_us;       /* R-085 */
+    unsigned workers;                     /* >= 1 */
+    uint16_t udp_size;                    /* 512..4096 (K-SIZE) */
+    bool rotate;                          /* K-SHUFFLE */
+    int64_t tcp_idle_us;                  /* R-085 */
     unsigned tcp_max, tcp_max_per_client; /* R-086 */
-    bool cookies;              /* R-069 */
-    const char *cookie_secret; /* file, NULL or "" = random at start */
-    const char *nsid, *chaos;  /* NULL or "" = not answered */
-    const char *const *query_acl; /* access.query: CIDRs or "any" */
+    bool cookies;                         /* R-069 */
+    const char *cookie_secret;            /* file, NULL or "" = random at start */
+    const char *nsid, *chaos;             /* NULL or "" = not answered */
+    const char *const *query_acl;         /* access.query: CIDRs or "any" */
     size_t query_acl_count;
-    bool denied_drop;          /* access.denied: drop */
-    int64_t max_stale_us;      /* zone.max-stale, 0: no limit (R-032) */
+    bool denied_drop;     /* access.denied: drop */
+    int64_t max_stale_us; /* zone.max-stale, 0: no limit (R-032) */
 };
 
 struct dns_server;
 
-/* Binds and starts every worker; ERR_IO names the address that failed ("dns.listen 127.0.0.1:53: Permission denied").
- * zones: its roots are const struct zone_version *; slot numbers 0..workers-1 are the server's. Borrowed until stop.
- * Two steps so that sockets are opened while privileged and queries are answered only when the first version is there. */
-int dns_server_bind(const struct dns_opts *opts, struct publish *zones, struct dns_server **out, struct err *e);
+/* Binds and starts every worker; ERR_IO names the address that failed ("dns.listen 127.0.0.1:53:
+ * Permission denied"). zones: its roots are const struct zone_version *; slot numbers 0..workers-1
+ * are the server's. Borrowed until stop. Two steps so that sockets are opened while privileged and
+ * queries are answered only when the first version is there. */
+int dns_server_bind(const struct dns_opts *opts, struct publish *zones, struct dns_server **out,
+                    struct err *e);
 int dns_server_start(struct dns_server *server, struct err *e);
 /* Stops accepting, drains what was received, joins the threads, frees. NULL is fine. */
 void dns_server_stop(struct dns_server *server);
