@@ -47,6 +47,8 @@ function may_use(file, folder, library) {
         return folder == "controller/store"
     if (library == "ldns")
         return folder == "zones" || folder == "dns" || folder == "cmd"
+    if (library == "curl")
+        return folder == "cmd"
     if (library == "openssl")
         return folder == "controller/api" || folder == "dns" || folder == "cmd"
     return 0
@@ -62,7 +64,7 @@ BEGIN {
     below["conf"] = "base conf"
     for (folder in below)
         projects[folder] = 1
-    split_list("event2 cjson lmdb.h ldns openssl yaml.h cmocka.h", libraries)
+    split_list("event2 cjson lmdb.h ldns openssl curl yaml.h cmocka.h", libraries)
     split_list("assert ctype dirent endian errno fcntl float fnmatch fts ftw getopt glob grp ifaddrs inttypes " \
         "libgen limits locale malloc math mntent netdb poll pthread pwd regex sched semaphore setjmp signal " \
         "spawn stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string strings syslog " \
