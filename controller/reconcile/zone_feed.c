@@ -403,6 +403,15 @@ static void on_apply(void *arg, const struct store_batch *batch)
     touched_fini(&t);
 }
 
+/* After a crash the store counts on from a ceiling; a zone that the last commit changed had that commit's revision for its serial,
+ * which was not remembered yet (K-SERIAL). */
+static uint64_t loaded_revision(const struct zone_feed *feed, const struct store_view *view)
+{
+    const char *text = store_meta_get(feed->store, STORE_META_REVISION);
+    uint64_t revision = text ? strtoull(text, NULL, 10) : 0;
+    return revision > 0 ? revision : view->revision;
+}
+
 static void load(struct zone_feed *feed)
 {
     struct store_view view = store_applied(feed->store);
@@ -416,7 +425,7 @@ static void load(struct zone_feed *feed)
         if (has_pod_record(cur.object))
             put_pod(txn, &view, cur.object->ns, cur.object->name);
     zone_txn_loaded(txn, clock_now_us());
-    publish(feed, txn, view.revision);
+    publish(feed, txn, loaded_revision(feed, &view));
 }
 
 static void on_reclaim(void *arg)

@@ -1,5 +1,7 @@
 #include "controller/store/store.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -483,6 +485,14 @@ static void commit_done_ceiling(void *arg, enum store_outcome outcome, const str
     commit_done_durable(store, outcome, e);
 }
 
+/* Goes with every durable commit: which one was the last can be asked after a crash, too. */
+static void note_revision(struct store *store)
+{
+    char text[24];
+    (void)snprintf(text, sizeof text, "%" PRIu64, store->last_revision);
+    store_meta_set(store, STORE_META_REVISION, text);
+}
+
 static void start_commit(struct store *store)
 {
     if (store->in_flight || (store->open.waiter_count == 0 && store->open.changes.count == 0))
@@ -494,6 +504,7 @@ static void start_commit(struct store *store)
         commit_done(store, STORE_COMMITTED, NULL);
         return;
     }
+    note_revision(store);
     struct store_commit commit = {
         .batch = sealed_batch(store), .meta = store->meta, .meta_count = store->meta_count};
     store_commit_done_fn *done = commit_done;

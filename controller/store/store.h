@@ -186,6 +186,8 @@ uint64_t store_commits(const struct store *store); /* durable commits so far */
 void store_meta_set(struct store *store, const char *name, const char *value);
 const char *store_meta_get(const struct store *store,
                            const char *name); /* NULL: absent; borrowed until the next set */
+/* Set by the store with every durable commit: the revision of the last one, in decimal. */
+#define STORE_META_REVISION "revision"
 
 /* Consistent copy of the data directory's database into dir (must not exist or be empty) while
  * running (ordctl backup). */
