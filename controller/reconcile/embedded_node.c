@@ -470,25 +470,34 @@ static int sync_gone(struct embedded *em, const char *uid, const char *ns, const
     struct store_view view = head(em);
     const struct object *obj = view_find(&view, KIND_IDENTITY, ns, name);
     const struct identity_view *identity = obj ? identity_view(obj) : NULL;
-    struct embedded_node *node = identity ? keymap_find(&em->by_name, identity->node) : NULL;
-    for (size_t i = 0;
-         node && !node->is_silent && !node->ignores_deletion && i < identity->fenced_count; i++) {
-        if (strcmp(identity->fenced_uids[i], uid) != 0)
+    for (size_t i = 0; identity && i < identity->fenced_count; i++) {
+        struct embedded_node *node = keymap_find(&em->by_name, fence_node(identity, i));
+        if (strcmp(identity->fenced_uids[i], uid) != 0 || !node || node->is_silent ||
+            node->ignores_deletion)
             continue;
         struct verb v;
         agent_verb(em, node, &v);
-        return finish(em, &v, registry_identity_release(&v, ns, name, uid, e), e);
+        int rc = finish(em, &v, registry_identity_release(&v, ns, name, uid, e), e);
+        return rc == ERR_NOT_FOUND ? 0 : rc;
     }
     return 0;
 }
 
-static void queue_fenced(struct embedded *em, const struct object *obj)
+/* The fenced incarnations of one node, or of all embedded ones. */
+static void queue_fences_of(struct embedded *em, const char *node)
 {
-    const struct identity_view *identity = identity_view(obj);
-    for (size_t i = 0; i < identity->fenced_count; i++) {
-        char kind[UUID_TEXT_SIZE + 8];
-        (void)snprintf(kind, sizeof kind, "gone/%s", identity->fenced_uids[i]);
-        queue_at(em, 0, kind, obj->ns, obj->name);
+    struct store_view view = head(em);
+    struct view_cursor cur;
+    for (view_seek(&cur, &view, KIND_IDENTITY, NULL, NULL); cur.object; view_next(&cur)) {
+        const struct identity_view *identity = identity_view(cur.object);
+        for (size_t i = 0; i < identity->fenced_count; i++) {
+            const char *of = fence_node(identity, i);
+            char kind[UUID_TEXT_SIZE + 8];
+            if (node ? strcmp(of, node) != 0 : !keymap_has(&em->by_name, of))
+                continue;
+            (void)snprintf(kind, sizeof kind, "gone/%s", identity->fenced_uids[i]);
+            queue_at(em, 0, kind, cur.object->ns, cur.object->name);
+        }
     }
 }
 
@@ -553,16 +562,6 @@ static void queue_pods_of(struct embedded *em, const struct embedded_node *node)
     index_node(term, node->name);
     for (index_seek(&cur, &view, KIND_POD, term); cur.object; index_next(&cur))
         queue_at(em, 0, "pod", cur.object->ns, cur.object->name);
-}
-
-static void queue_fences_of(struct embedded *em, const char *node)
-{
-    struct store_view view = head(em);
-    struct view_cursor cur;
-    for (view_seek(&cur, &view, KIND_IDENTITY, NULL, NULL); cur.object; view_next(&cur))
-        if (!node ? keymap_has(&em->by_name, identity_view(cur.object)->node)
-                  : strcmp(identity_view(cur.object)->node, node) == 0)
-            queue_fenced(em, cur.object);
 }
 
 static void *embedded_start(struct runner *runner)

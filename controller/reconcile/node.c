@@ -589,9 +589,9 @@ static int release_identities(struct nodes *n, const char *node, struct err *e)
     runner_verb(n->runner, &v);
     for (view_seek(&cur, &view, KIND_IDENTITY, NULL, NULL); cur.object; view_next(&cur)) {
         const struct identity_view *identity = identity_view(cur.object);
-        if (strcmp(identity->node, node) != 0)
-            continue;
         for (size_t i = 0; i < identity->fenced_count; i++) {
+            if (strcmp(fence_node(identity, i), node) != 0)
+                continue;
             int rc = registry_identity_release(&v, cur.object->ns, cur.object->name,
                                                identity->fenced_uids[i], e);
             if (rc < 0 && rc != ERR_NOT_FOUND) {
@@ -730,9 +730,11 @@ static void *node_start(struct runner *runner)
         on_pod(n, &(struct store_change){.after = cur.object});
     for (view_seek(&cur, &view, KIND_IDENTITY, NULL, NULL); cur.object; view_next(&cur)) {
         const struct identity_view *identity = identity_view(cur.object);
-        if (identity->fenced_count > 0 && *identity->node &&
-            !view_find(&view, KIND_NODE, "", identity->node))
-            watch_node(n, identity->node)->missing_us = clock_mono_us();
+        for (size_t i = 0; i < identity->fenced_count; i++) {
+            const char *name = fence_node(identity, i);
+            if (*name && !view_find(&view, KIND_NODE, "", name))
+                watch_node(n, name)->missing_us = clock_mono_us();
+        }
     }
     n->collect_us = clock_mono_us();
     queue(n, WATCH_KEY);

@@ -68,3 +68,9 @@ int64_t time_member(const cJSON *obj, const char *name)
     const char *text = json_str(obj, name, NULL);
     return text && clock_parse(text, &us) ? us : 0;
 }
+
+const char *fence_node(const struct identity_view *identity, size_t i)
+{
+    const char *node = identity->fenced_nodes ? identity->fenced_nodes[i] : NULL;
+    return node && *node ? node : identity->node;
+}

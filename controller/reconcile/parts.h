@@ -9,6 +9,7 @@
 #include <cjson/cJSON.h>
 
 #include "controller/store/object.h"
+#include "controller/store/view.h"
 
 /* "ns/name", the usual key of a namespaced object. */
 #define PATH_SIZE (OBJECT_KEY_MAX + 1)
@@ -25,3 +26,5 @@ bool condition_set(cJSON *tree, const char *type, const char *status, const char
                    const char *message);
 /* Microseconds of a time member ("lastTransitionTime"), 0 when absent or no time. */
 int64_t time_member(const cJSON *obj, const char *name);
+/* The node that has to confirm the end of fenced incarnation i. */
+const char *fence_node(const struct identity_view *identity, size_t i);
