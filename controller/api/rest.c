@@ -60,7 +60,8 @@ void rest_get(struct api_request *r)
 /* ---- one write ---- */
 
 struct write {
-    struct api_request *r;
+    struct api_request *r; /* gone with the reply */
+    struct api_server *api;
     cJSON *body; /* owned; NULL for a DELETE without one */
     enum body_form form;
     struct verb_key key;
@@ -79,7 +80,7 @@ struct write {
 
 static void write_free(struct write *w)
 {
-    struct api_server *api = w->r->api;
+    struct api_server *api = w->api;
     cJSON_Delete(w->body);
     object_unref(w->result);
     for (size_t i = 0; i < w->item_count; i++)
@@ -501,6 +502,7 @@ void rest_write(struct api_request *r)
     struct err e = {0};
     struct write *w = xcalloc(1, sizeof *w);
     w->r = r;
+    w->api = r->api;
     r->api->pending++;
     loop_timer_init(&w->dns_timer, r->api->loop, on_dns_poll, w);
     if (prepare(w, &e) < 0)

@@ -1,7 +1,9 @@
-/* controller/api/server.h - the controller socket: the Kubernetes REST subset over HTTP (spec: api.md).
+/* controller/api/server.h - the controller socket: the Kubernetes REST subset over HTTP (spec:
+ * api.md).
  *
- * Control thread, on the loop's event base. Listens on a Unix socket (mode 0660, peer credentials) and, when asked, on loopback
- * TCP. Reads see the applied state; writes go through registry verbs and are answered after the turn that committed them. */
+ * Control thread, on the loop's event base. Listens on a Unix socket (mode 0660, peer credentials)
+ * and, when asked, on loopback TCP. Reads see the applied state; writes go through registry verbs
+ * and are answered after the turn that committed them. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,14 +17,17 @@ struct api_opts {
     const char *socket;        /* path, "" = none */
     const char *const *listen; /* "127.0.0.1:8001", port 0 picks one */
     size_t listen_count;
-    const char *tls_cert, *tls_key, *tls_client_ca; /* for addresses off loopback; NULL or "" = none */
-    /* ?waitForDNS=true: true when every worker answers from a version that includes revision; may be NULL. */
+    const char *tls_cert, *tls_key,
+        *tls_client_ca; /* for addresses off loopback; NULL or "" = none */
+    /* ?waitForDNS=true: true when every worker answers from a version that includes revision; may
+     * be NULL. */
     bool (*dns_has)(void *arg, uint64_t revision);
     void *dns_arg;
 };
 struct api_server;
 /* Opens the listeners and serves. ERR_IO names the address. */
-int api_server_start(const struct api_opts *opts, struct loop *loop, struct registry *reg, struct api_server **out, struct err *e);
+int api_server_start(const struct api_opts *opts, struct loop *loop, struct registry *reg,
+                     struct api_server **out, struct err *e);
 /* Stops accepting, ends watches cleanly, answers what is in flight, frees. NULL is fine. */
 void api_server_stop(struct api_server *server);
 size_t api_server_address_count(const struct api_server *server);
@@ -33,9 +38,9 @@ const char *api_server_address(const struct api_server *server, size_t i); /* "1
 struct probe_opts {
     const char *const *metrics_listen; /* everything */
     size_t metrics_listen_count;
-    const char *const *health_listen;  /* /health, /livez only */
+    const char *const *health_listen; /* /health, /livez only */
     size_t health_listen_count;
-    const char *const *ready_listen;   /* /ready, /readyz only */
+    const char *const *ready_listen; /* /ready, /readyz only */
     size_t ready_listen_count;
     /* NULL when ready, else the reason in one line; same for alive. */
     const char *(*not_ready)(void *arg);
@@ -43,7 +48,8 @@ struct probe_opts {
     void *arg;
 };
 struct probe_server;
-int probe_server_start(const struct probe_opts *opts, struct loop *loop, struct probe_server **out, struct err *e);
+int probe_server_start(const struct probe_opts *opts, struct loop *loop, struct probe_server **out,
+                       struct err *e);
 void probe_server_stop(struct probe_server *server);
 size_t probe_server_address_count(const struct probe_server *server);
 const char *probe_server_address(const struct probe_server *server, size_t i);
