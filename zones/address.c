@@ -24,7 +24,7 @@ bool naming_address_parse(const char *text, struct naming_address *out)
     return true;
 }
 
-static unsigned group_at(const struct naming_address *a, int i)
+static unsigned group_at(const struct naming_address *a, size_t i)
 {
     return (unsigned)a->bytes[2 * i] << 8 | a->bytes[2 * i + 1];
 }
@@ -36,7 +36,7 @@ static void longest_zero_run(const struct naming_address *a, int *start, int *le
     *len = 1;
     for (int i = 0; i < 8; i++) {
         int n = 0;
-        while (i + n < 8 && group_at(a, i + n) == 0)
+        while (i + n < 8 && group_at(a, (size_t)i + (size_t)n) == 0)
             n++;
         if (n > *len) {
             *start = i;
@@ -63,9 +63,10 @@ static size_t format_with(const struct naming_address *a, char out[48], char dot
     if (a->len == 4) {
         for (int i = 0; i < 4; i++) {
             at = format_octet(at, a->bytes[i]);
-            *at++ = i < 3 ? dot : 0;
+            *at++ = dot;
         }
-        return (size_t)(at - out) - 1;
+        *--at = 0;
+        return (size_t)(at - out);
     }
     int start;
     int len;
@@ -79,7 +80,7 @@ static size_t format_with(const struct naming_address *a, char out[48], char dot
         }
         if (at != out && at[-1] != colon)
             *at++ = colon;
-        at += snprintf(at, 5, "%x", group_at(a, i));
+        at += snprintf(at, 5, "%x", group_at(a, (size_t)i));
     }
     *at = 0;
     return (size_t)(at - out);
@@ -130,8 +131,14 @@ bool naming_undash(const uint8_t *label, size_t len, struct naming_address *out)
         }
     }
     bool is_v4 = hyphens == 3 && !has_double;
-    for (size_t i = 0; i < len; i++)
-        text[i] = label[i] == '-' ? (is_v4 ? '.' : ':') : (char)label[i];
+    char separator = ':';
+    if (is_v4)
+        separator = '.';
+    memcpy(text, label, len);
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '-')
+            text[i] = separator;
+    }
     text[len] = 0;
     *out = (struct naming_address){.len = is_v4 ? 4 : 16};
     return inet_pton(is_v4 ? AF_INET : AF_INET6, text, out->bytes) == 1;

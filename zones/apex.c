@@ -186,6 +186,7 @@ static void put_apex(struct zone_txn *txn, uint16_t index, struct rrset *ns, str
 void apex_put_soa(struct zone_txn *txn, uint16_t index)
 {
     const struct zone_node *node = txn_find(txn, txn->zones->info[index].name);
+    CHECK(node);
     struct rrset *ns = node_set(node, RR_NS);
     struct rrset *ptr = node_set(node, RR_PTR);
     rrset_ref(ns);
@@ -227,9 +228,9 @@ void apex_put_all(struct zone_txn *txn, const struct zones_opts *opts)
     uintptr_t target = (uintptr_t)zones->ns_node;
     struct rrset *ns = rrset_new_ptr(RR_NS, zones->opts.ttl_s, &target, 1, 1);
     rrset_pool_adopt(&zones->pool, ns);
-    for (uint16_t i = 0; i < zones->info_count; i++) {
+    for (size_t i = 0; i < zones->info_count; i++) {
         rrset_ref(ns);
-        put_apex(txn, i, ns, NULL);
+        put_apex(txn, (uint16_t)i, ns, NULL);
     }
     rrset_unref(&zones->pool, ns);
     uint8_t name[NAME_MAX_WIRE];

@@ -14,7 +14,7 @@ _Static_assert(sizeof(uintptr_t) == sizeof(uint64_t), "book items are pointers o
 
 static size_t item_count(const struct book *book)
 {
-    return (size_t)book->group_count + book->host_count * (book->has_epochs ? 2u : 1u);
+    return (size_t)book->group_count + (size_t)book->host_count * (book->has_epochs ? 2 : 1);
 }
 
 static const uint8_t *book_text(const struct book *book)
@@ -40,9 +40,9 @@ struct book *book_new(enum book_kind kind, const char *ns, const char *name, siz
     *book = head;
     memset(book->item, 0, item_count(book) * sizeof book->item[0]);
     uint8_t *text = (uint8_t *)(book->item + item_count(book));
-    memcpy(text, ns, ns_len);
+    memcpy(text, ns, ns_len); /* NOLINT(bugprone-not-null-terminated-result): the length is kept */
     if (name_len > 0)
-        memcpy(text + ns_len, name, name_len);
+        memcpy(text + ns_len, name, name_len); /* NOLINT(bugprone-not-null-terminated-result) */
     return book;
 }
 
@@ -85,8 +85,7 @@ struct book *txn_find_book(const struct zone_txn *txn, enum book_kind kind, cons
 {
     uint8_t key[COW_KEY_MAX];
     size_t len = key_of(ns, kind == BOOK_SERVICE ? name : NULL, key);
-    return (struct book *)(uintptr_t)cow_find(&book_cow_type, cow_head(txn->zones->books), key,
-                                              len);
+    return own(cow_find(&book_cow_type, cow_head(txn->zones->books), key, len));
 }
 
 struct book *txn_first_service(const struct zone_txn *txn, const char *ns)
@@ -96,7 +95,7 @@ struct book *txn_first_service(const struct zone_txn *txn, const char *ns)
     struct cow_cursor cur;
     cow_seek(&cur, &book_cow_type, cow_head(txn->zones->books), key, len, true);
     bool is_inside = cur.leaf && cur.key_len > len && memcmp(cur.key, key, len) == 0;
-    return is_inside ? (struct book *)(uintptr_t)cur.leaf : NULL;
+    return is_inside ? own(cur.leaf) : NULL;
 }
 
 static void count_book(struct zones *zones, const struct book *book, bool is_added)

@@ -123,14 +123,19 @@ uint32_t rrset_ttl(const struct rrset *set)
     return ttl;
 }
 
+static const struct zone_node *ptr_node(uintptr_t ranked)
+{
+    uintptr_t node = ranked & ~PTR_RANK_MASK;
+    return (const struct zone_node *)node; /* NOLINT(performance-no-int-to-ptr) */
+}
+
 const struct zone_node *rrset_target(const struct rrset *set, size_t i,
                                      const struct zone_node *owner)
 {
     if (set->type == RR_SRV)
         return srv_of(set)->is_self ? owner : srv_targets(set)[i];
     if (has_targets(set))
-        return (const struct zone_node *)(targets_of(set)->target[i] &
-                                          ~PTR_RANK_MASK); /* NOLINT(performance-no-int-to-ptr) */
+        return ptr_node(targets_of(set)->target[i]);
     return NULL;
 }
 

@@ -361,6 +361,7 @@ static void put_host(struct build *b, size_t index, size_t at)
         old_epoch = b->old->has_epochs ? book_epochs(b->old)[before] : 0;
     }
     struct zone_node *node = put_host_node(b, host, host_node(was));
+    CHECK(node);
     uintptr_t marks = host->is_explicit ? HOST_EXPLICIT : 0;
     if (node != host_node(was) || ((was ^ marks) & HOST_EXPLICIT))
         change_ptrs(b->txn, host_node(was), node, rank_of(marks));

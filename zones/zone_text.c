@@ -14,10 +14,10 @@ const char *zone_text_type(uint16_t type, char out[16])
         const char *name;
     } names[] = {{RR_A, "A"},     {RR_NS, "NS"},   {RR_CNAME, "CNAME"}, {RR_SOA, "SOA"},
                  {RR_PTR, "PTR"}, {RR_TXT, "TXT"}, {RR_SRV, "SRV"},     {RR_AAAA, "AAAA"}};
-    snprintf(out, 16, "TYPE%u", type);
+    (void)snprintf(out, 16, "TYPE%u", type);
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         if (names[i].type == type)
-            snprintf(out, 16, "%s", names[i].name);
+            (void)snprintf(out, 16, "%s", names[i].name);
     }
     return out;
 }

@@ -23,8 +23,7 @@ struct zone_node *txn_find(const struct zone_txn *txn, const uint8_t *name)
 {
     uint8_t key[NAME_MAX_KEY];
     size_t len = name_key(name, key);
-    return (struct zone_node *)(uintptr_t)cow_find(&node_cow_type, cow_head(txn->zones->names), key,
-                                                   len);
+    return own(cow_find(&node_cow_type, cow_head(txn->zones->names), key, len));
 }
 
 static void count_node(struct zone_txn *txn, const struct zone_node *node, bool is_added)
@@ -121,7 +120,7 @@ struct zone_txn *zone_txn_new(struct zones *zones)
     txn->digest = xmalloc(zones->info_count * sizeof *txn->digest);
     for (size_t i = 0; i < zones->info_count; i++)
         txn->digest[i] = zones->info[i].digest;
-    txn->apex_node = xcalloc(zones->info_count, sizeof *txn->apex_node);
+    txn->apex_node = xcalloc(zones->info_count, sizeof(void *));
     txn->services = zones->services;
     txn->node_bytes = zones->node_bytes;
     txn->book_bytes = zones->book_bytes;
@@ -188,7 +187,7 @@ static void set_serials(struct zone_txn *txn, uint64_t revision)
     struct zones *zones = txn->zones;
     bool is_first_load = txn->loaded_us != 0;
     bool is_initial = publish_version(zones->publish) == 0;
-    for (uint16_t i = 0; i < zones->info_count; i++) {
+    for (size_t i = 0; i < zones->info_count; i++) {
         struct zone_info *info = &zones->info[i];
         bool is_restored = is_first_load && info->has_restored;
         uint32_t serial = info->serial;
@@ -204,7 +203,7 @@ static void set_serials(struct zone_txn *txn, uint64_t revision)
         if (serial == info->serial && !is_initial)
             continue;
         info->serial = serial;
-        apex_put_soa(txn, i);
+        apex_put_soa(txn, (uint16_t)i);
     }
 }
 
@@ -272,10 +271,10 @@ static void retire_nodes(struct zone_txn *txn)
     for (size_t at = 0; at < txn->gone.count; at += BATCH_NODES) {
         size_t left = txn->gone.count - at;
         size_t count = left < BATCH_NODES ? left : BATCH_NODES;
-        struct node_batch *batch = xmalloc(sizeof *batch + count * sizeof batch->node[0]);
+        struct node_batch *batch = xmalloc(sizeof *batch + count * sizeof(void *));
         batch->zones = txn->zones;
         batch->count = count;
-        memcpy(batch->node, txn->gone.items + at, count * sizeof batch->node[0]);
+        memcpy(batch->node, txn->gone.items + at, count * sizeof(void *));
         retire(txn->zones, free_batch, batch);
     }
 }
@@ -294,7 +293,7 @@ void zone_txn_publish(struct zone_txn *txn, uint64_t revision)
     for (size_t i = 0; i < txn->gone_books.count; i++)
         free(txn->gone_books.items[i]);
     struct zone_version *version = make_version(txn, revision);
-    struct zone_version *old = (struct zone_version *)(uintptr_t)publish_current(zones->publish);
+    struct zone_version *old = own(publish_current(zones->publish));
     retire_nodes(txn);
     retire(zones, free_garbage, garbage);
     if (old)

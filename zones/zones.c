@@ -43,7 +43,7 @@ static void **take_leaves(struct cow *tree, const struct cow_type *type, size_t 
     struct cow_cursor cur;
     size_t n = 0;
     for (cow_seek(&cur, type, root, NULL, 0, false); cur.leaf; cow_next(&cur))
-        leaves[n++] = (void *)(uintptr_t)cur.leaf;
+        leaves[n++] = own(cur.leaf);
     *count = n;
     return leaves;
 }
@@ -53,7 +53,7 @@ void zones_free(struct zones *zones)
     if (!zones)
         return;
     CHECK(!zones->open);
-    void *version = (void *)(uintptr_t)publish_current(zones->publish);
+    void *version = own(publish_current(zones->publish));
     publish_free(zones->publish);
     size_t count;
     void **leaves = take_leaves(zones->names, &node_cow_type, &count);
