@@ -268,7 +268,8 @@ static void check_service_port(struct issues *is, const struct path *path, const
     check_port_name(is, path, json_get(spec, "ports"), port, is_name_required);
     check_port(is, AT(path, "port"), json_get(port, "port"));
     check_enum(is, path, port, "protocol", protocols, true);
-    check_target_port(is, AT(path, "targetPort"), json_get(port, "targetPort"));
+    if (!json_same(json_get(port, "targetPort"), json_get(port, "port"))) /* said already */
+        check_target_port(is, AT(path, "targetPort"), json_get(port, "targetPort"));
     const char *app = json_str(port, "appProtocol", "");
     const char *error = *app ? qualified_name_error(app) : NULL;
     if (error)

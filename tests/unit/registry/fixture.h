@@ -224,8 +224,12 @@ static inline const char *field(struct fixture *f, enum kind_id kind, const char
     return out;
 }
 
-#define assert_field(f, kind, ns, name, path, want)                                                \
-    assert_string_equal(field(f, kind, ns, name, path), want)
+static inline void check_field(const char *file, int line, struct fixture *f, enum kind_id kind,
+                               const char *ns, const char *name, const char *path, const char *want)
+{
+    _assert_string_equal(field(f, kind, ns, name, path), want, file, line);
+}
+#define assert_field(...) check_field(__FILE__, __LINE__, __VA_ARGS__)
 #define assert_ok(f, call)                                                                         \
     do {                                                                                           \
         if ((call) < 0)                                                                            \
