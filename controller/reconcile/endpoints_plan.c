@@ -266,20 +266,33 @@ static void keep_slice(struct family_plan *f, size_t index)
     }
 }
 
-/* The slice of the group that takes `need` more: among those that are written anyway the fullest
- * with any room, else the fullest untouched one with room for all. */
+/* How gladly a slice of the group takes some of `need` more endpoints; 0: not at all. First those
+ * that are written anyway, the fullest first; then the fullest untouched one with room for all;
+ * then, so that slices which grew in steps do not stay half empty, the emptiest untouched ones that
+ * lack more than a tenth. */
+static size_t eagerness(const struct family_plan *f, const struct keep *k, size_t group,
+                        size_t need)
+{
+    size_t room = k->count < f->per_slice ? f->per_slice - k->count : 0;
+    if (k->group != group || k->count == 0 || room == 0)
+        return 0;
+    if (k->is_changed)
+        return 3 * f->per_slice - room;
+    if (room >= need)
+        return 2 * f->per_slice - room;
+    return room > f->per_slice / 10 ? room : 0;
+}
+
 static struct keep *slice_with_room(const struct family_plan *f, size_t group, size_t need)
 {
     struct keep *best = NULL;
+    size_t best_eagerness = 0;
     for (size_t i = 0; i < f->keep_count; i++) {
-        struct keep *k = &f->keeps[i];
-        if (k->group != group || k->count == 0 || k->count >= f->per_slice)
-            continue;
-        if (!k->is_changed && f->per_slice - k->count < need)
-            continue;
-        if (!best || (k->is_changed && !best->is_changed) ||
-            (k->is_changed == best->is_changed && k->count > best->count))
-            best = k;
+        size_t eager = eagerness(f, &f->keeps[i], group, need);
+        if (eager > best_eagerness) {
+            best_eagerness = eager;
+            best = &f->keeps[i];
+        }
     }
     return best;
 }

@@ -5,8 +5,8 @@
  * and the slices that the controller made for it before; the plan lists the slices to write, and
  * nothing when everything is as it should be. Packing touches few slices: endpoints change in
  * place, then room in slices that are written anyway is filled, then the fullest slice with room
- * for all the rest, then slices that would be deleted are used again, then new ones are made (R97).
- */
+ * for all the rest or the emptiest ones, then slices that would be deleted are used again, then new
+ * ones are made (R97). */
 #pragma once
 
 #include <stdbool.h>

@@ -294,6 +294,21 @@ static void s77_250_pods_make_three_slices(void **state)
     world_free(w);
 }
 
+/* Pods come in batches of any size: slices fill up all the same. */
+static void s77_holds_for_slices_that_grew_in_steps(void **state)
+{
+    (void)state;
+    for (size_t step = 1; step < 130; step++) {
+        struct world *w = world_new(250);
+        for (w->pod_count = 0; w->pod_count < 250;) {
+            w->pod_count = w->pod_count + step < 250 ? w->pod_count + step : 250;
+            (void)sync_world(w);
+        }
+        assert_int_equal(w->slice_count, 3);
+        world_free(w);
+    }
+}
+
 static void r97_changes_touch_few_slices(void **state)
 {
     (void)state;
@@ -453,6 +468,7 @@ int main(void)
         cmocka_unit_test(s62_an_address_that_changes_in_place_is_one_update),
         cmocka_unit_test(s76_a_dual_stack_service_has_one_slice_for_each_family),
         cmocka_unit_test(s77_250_pods_make_three_slices),
+        cmocka_unit_test(s77_holds_for_slices_that_grew_in_steps),
         cmocka_unit_test(r97_changes_touch_few_slices),
         cmocka_unit_test(r97_without_endpoints_one_placeholder_stays),
         cmocka_unit_test(r96_a_headless_service_without_ports_has_slices_without_ports),
