@@ -434,6 +434,9 @@ static int api_start(struct daemon *d, struct err *e)
         .socket = o->api_socket,
         .listen = (const char *const *)o->api_listen.items,
         .listen_count = o->api_listen.count,
+        .tls_cert = o->api_tls_cert,
+        .tls_key = o->api_tls_key,
+        .tls_client_ca = o->api_tls_client_ca,
         .dns_has = dns_has,
         .dns_arg = d,
     };

@@ -66,7 +66,8 @@ int http_server_new(struct loop *loop, const struct http_opts *opts, struct http
     s->loop = loop;
     s->opts = *opts;
     struct http_opts *o = &s->opts;
-    o->owner_socket = opts->owner_socket ? xstrdup(opts->owner_socket) : NULL;
+    s->owner_socket = opts->owner_socket ? xstrdup(opts->owner_socket) : NULL;
+    o->owner_socket = s->owner_socket;
     o->max_connections = o->max_connections ? o->max_connections : 4096;
     o->max_head_bytes = o->max_head_bytes ? o->max_head_bytes : 32768;
     o->max_body_bytes = o->max_body_bytes ? o->max_body_bytes : (size_t)3 << 20;
@@ -140,7 +141,8 @@ void http_server_free(struct http_server *server, int64_t drain_us)
         if (c->bev)
             http_conn_free(c);
     }
-    free((void *)(uintptr_t)server->opts.owner_socket);
+    free(server->owner_socket);
+    server->owner_socket = NULL;
     server->opts.owner_socket = NULL;
     server->is_dead = true;
     if (list_is_empty(&server->conns))
@@ -206,7 +208,7 @@ static int listen_on(struct http_server *s, const struct sockaddr *addr, socklen
     int fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1;
     if (fd < 0)
-        return err_set(e, ERR_IO, "cannot listen on %s: %s", name, strerror(errno));
+        return err_set(e, ERR_IO, "cannot listen on %s: %s", name, strerrordesc_np(errno));
     if (addr->sa_family != AF_UNIX) {
         /* Accepted sockets inherit these. Without TCP_NODELAY every reply waits 40 ms for an
          * acknowledgement. */
@@ -230,7 +232,7 @@ static int listen_on(struct http_server *s, const struct sockaddr *addr, socklen
                                    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
     if (!l->ev) {
         close(fd);
-        return err_set(e, ERR_IO, "cannot listen on %s: %s", name, strerror(code));
+        return err_set(e, ERR_IO, "cannot listen on %s: %s", name, strerrordesc_np(code));
     }
     evconnlistener_set_error_cb(l->ev, on_accept_error);
     return 0;
@@ -261,7 +263,7 @@ static int remove_stale(const char *path, const struct sockaddr_un *addr, struct
     if (served)
         return err_set(e, ERR_IO, "cannot listen on %s: another process serves it", path);
     if (unlink(path) < 0 && errno != ENOENT)
-        return err_set(e, ERR_IO, "cannot remove %s: %s", path, strerror(errno));
+        return err_set(e, ERR_IO, "cannot remove %s: %s", path, strerrordesc_np(errno));
     return 0;
 }
 
@@ -362,9 +364,9 @@ static int parse_address(const char *address, struct sockaddr_storage *out, int 
     char text[128];
     size_t n = strlen(address);
     if (has_port && *address == ':' && n < sizeof text - 8) /* ":9153": every address */
-        snprintf(text, sizeof text, "[::]%s", address);
+        (void)snprintf(text, sizeof text, "[::]%s", address);
     else
-        snprintf(text, sizeof text, "%s", address);
+        (void)snprintf(text, sizeof text, "%s", address);
     if (!has_port || n >= sizeof text - 8 || strtoul(colon + 1, NULL, 10) > 65535)
         return err_set(e, ERR_INVALID, "%s: expected ADDRESS:PORT", address);
     /* libevent's parser takes no port 0. */
@@ -383,7 +385,7 @@ static int parse_address(const char *address, struct sockaddr_storage *out, int 
 
 static char *bound_address(int fd)
 {
-    struct sockaddr_storage addr;
+    struct sockaddr_storage addr = {0};
     socklen_t len = sizeof addr;
     char text[INET6_ADDRSTRLEN];
     if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0)

@@ -137,7 +137,8 @@ static void conn_reply(struct http_exchange *x, const struct http_reply *reply,
         c->close_after = true;
     char framing[64] = "";
     if (reply->status != 304)
-        snprintf(framing, sizeof framing, "Content-Length: %zu\r\n", body ? body->len : (size_t)0);
+        (void)snprintf(framing, sizeof framing, "Content-Length: %zu\r\n",
+                       body ? body->len : (size_t)0);
     put_reply_head(c, reply, framing);
     if (body && body->len && !c->is_head_only && reply->status != 304)
         put_bytes(c, body);
@@ -236,6 +237,7 @@ void http_conn_woken(struct http_conn *c)
 static void refuse(struct http_conn *c, int status, const char *why)
 {
     struct buf_out body;
+    CHECK(c->bev);
     buf_out_init(&body);
     status_write(&body, status, why);
     c->close_after = c->lingers = true;

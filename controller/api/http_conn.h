@@ -41,6 +41,7 @@ struct http_server {
     uint32_t magic;
     struct loop *loop;
     struct http_opts opts;
+    char *owner_socket; /* owns what opts.owner_socket points to */
     struct list listeners, conns, woken;
     struct loop_task wake_task;
     size_t conn_count, body_bytes;

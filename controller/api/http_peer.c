@@ -128,7 +128,7 @@ static void proc_end(const struct ends *ends, const uint8_t *addr, uint16_t port
         memcpy(&word, addr + i * 4, 4);
         at += (size_t)snprintf(out + at, 64 - at, "%08" PRIX32, word);
     }
-    snprintf(out + at, 64 - at, ":%04X", ntohs(port));
+    (void)snprintf(out + at, 64 - at, ":%04X", ntohs(port));
 }
 
 static bool proc_lookup(const struct ends *ends, uint32_t *uid)

@@ -182,7 +182,7 @@ static void put_item(struct lister *l, const struct object *obj, struct buf_out 
         buf_putc(out, ',');
     render_item(&l->render, obj, obj->mod_revision, out);
     buf_putc(out, '\n');
-    snprintf(l->after, sizeof l->after, "%s", obj->key);
+    (void)snprintf(l->after, sizeof l->after, "%s", obj->key);
 }
 
 static void put_tail(struct lister *l, struct buf_out *out)
@@ -311,7 +311,7 @@ static int continue_from(struct lister *l, struct api_request *r, struct err *e)
         }
         l->revision = token.revision;
     }
-    snprintf(l->after, sizeof l->after, "%s", token.after);
+    (void)snprintf(l->after, sizeof l->after, "%s", token.after);
     l->left = token.left;
     return 0;
 }
@@ -354,7 +354,7 @@ void list_start(struct api_request *r)
     l->left = -1;
     l->all_namespaces = r->route.resource->namespaced && !*r->route.ns;
     buf_out_init(&l->early);
-    snprintf(l->ns, sizeof l->ns, "%s", r->route.ns);
+    (void)snprintf(l->ns, sizeof l->ns, "%s", r->route.ns);
     int rc = selection_parse(r, &l->selection, &e);
     if (rc == 0)
         rc = at_version(l, r, &e);

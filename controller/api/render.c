@@ -86,7 +86,7 @@ cJSON *render_tree(const struct render *r, const struct object *obj, uint64_t re
     if (r->res->form == RESOURCE_EVENTS_V1)
         event_to_v1(tree);
     char text[24];
-    snprintf(text, sizeof text, "%" PRIu64, revision);
+    (void)snprintf(text, sizeof text, "%" PRIu64, revision);
     json_set_str(json_obj(tree, "metadata"), "resourceVersion", text);
     return tree;
 }

@@ -69,6 +69,7 @@ struct write {
     struct delete_opts del;
     bool is_action; /* binding, eviction: answered with a Status */
     unsigned tries;
+    bool is_staged;        /* the verb itself had no objection */
     struct object *result; /* owned reference */
     bool gone;
     uint64_t revision;
@@ -165,7 +166,8 @@ static void on_warning(void *arg, const char *text)
     for (; *text; text++) {
         if (*text == '"' || *text == '\\')
             buf_putc(&r->warnings, '\\');
-        buf_putc(&r->warnings, (unsigned char)*text < ' ' || *text == 0x7f ? ' ' : *text);
+        bool is_control = (unsigned char)*text < ' ' || *text == 0x7f;
+        buf_put(&r->warnings, is_control ? " " : text, 1);
     }
     buf_puts(&r->warnings, "\"\r\n");
 }
@@ -231,10 +233,11 @@ static int run_verb(struct write *w, const struct verb *v, struct err *e)
 static void on_done(void *arg, enum store_outcome outcome, uint64_t revision, const struct err *e);
 static void write_reply(struct write *w);
 
-static void write_try(struct write *w)
+/* Runs the verb and stages what it wrote: 0 when on_done will be called or the reply was given,
+ * else the error. */
+static int write_once(struct write *w, struct err *e)
 {
     struct api_request *r = w->r;
-    struct err e = {0};
     struct verb v = {.reg = r->api->reg,
                      .unit = store_unit_new(r->api->store),
                      .role = ROLE_ADMIN,
@@ -243,20 +246,28 @@ static void write_try(struct write *w)
                      .warn = on_warning,
                      .warn_arg = r};
     w->tries++;
+    w->is_staged = false;
     r->warnings.len = 0;
-    int rc = run_verb(w, &v, &e);
+    int rc = run_verb(w, &v, e);
     if (rc < 0 || r->q.dry_run) {
         store_unit_free(v.unit);
-        if (rc < 0)
-            write_fail(w, &e);
-        else
+        if (rc == 0)
             write_reply(w);
-        return;
+        return rc;
     }
-    rc = store_unit_stage(v.unit, on_done, w, &e);
-    if (rc == ERR_CONFLICT && w->tries < TRIES_MAX)
-        write_try(w);
-    else if (rc < 0)
+    w->is_staged = true;
+    return store_unit_stage(v.unit, on_done, w, e);
+}
+
+static void write_try(struct write *w)
+{
+    struct err e = {0};
+    int rc;
+    do {
+        e = (struct err){0};
+        rc = write_once(w, &e);
+    } while (rc == ERR_CONFLICT && w->is_staged && w->tries < TRIES_MAX);
+    if (rc < 0)
         write_fail(w, &e);
 }
 
@@ -296,6 +307,7 @@ static void reply_result(struct write *w)
 {
     struct api_request *r = w->r;
     const struct object *obj = w->result;
+    CHECK(obj);
     struct store_view view = store_applied(r->api->store);
     const struct object *now = view_find(&view, obj->kind->id, obj->ns, obj->name);
     uint64_t revision = obj->mod_revision ? obj->mod_revision : w->revision;
@@ -438,7 +450,9 @@ static int collect(struct write *w, struct err *e)
         if (!selection_matches(&selection, cur.object))
             continue;
         if (w->item_count == cap)
-            w->items = xrealloc(w->items, (cap = cap ? cap * 2 : 64) * sizeof *w->items);
+            w->items =
+                xrealloc(w->items, (cap = cap ? cap * 2 : 64) *
+                                       sizeof(*w->items)); /* NOLINT(bugprone-sizeof-expression) */
         w->items[w->item_count++] = object_ref(cur.object);
         if (r->q.limit > 0 && w->item_count == (size_t)r->q.limit)
             break;

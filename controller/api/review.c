@@ -68,11 +68,11 @@ static void answer_self(cJSON *review, const struct http_peer *peer)
     struct passwd pw, *found = NULL;
     cJSON *user = json_obj(json_obj(review, "status"), "userInfo");
     if (peer->uid == UINT32_MAX)
-        snprintf(name, sizeof name, "system:certificate");
+        (void)snprintf(name, sizeof name, "system:certificate");
     else if (getpwuid_r(peer->uid, &pw, text, sizeof text, &found) == 0 && found)
-        snprintf(name, sizeof name, "%s", pw.pw_name);
+        (void)snprintf(name, sizeof name, "%s", pw.pw_name);
     else
-        snprintf(name, sizeof name, "uid:%u", peer->uid);
+        (void)snprintf(name, sizeof name, "uid:%u", peer->uid);
     json_set_str(user, "username", name);
     cJSON_AddItemToArray(json_arr(user, "groups"), cJSON_CreateString("system:masters"));
     cJSON_AddItemToArray(json_arr(user, "groups"), cJSON_CreateString("system:authenticated"));

@@ -12,10 +12,10 @@
 /* ---- counters ---- */
 
 struct request_count {
-    enum route_verb verb;
     const char *resource; /* constant */
-    int code;
     uint64_t count;
+    enum route_verb verb;
+    int code;
 };
 static struct request_count
     counts[1024]; /* verbs x resources x codes that happened; what does not fit is not counted */
@@ -27,13 +27,15 @@ void api_count(const struct api_request *r, int status)
         r->route.to == ROUTE_RESOURCE && r->route.resource ? r->route.resource->name : "";
     for (size_t i = 0; i < counts_used; i++) {
         struct request_count *c = &counts[i];
-        if (c->verb == r->verb && c->code == status && strcmp(c->resource, resource) == 0) {
+        if (c->verb == r->verb && c->code == status && c->resource &&
+            strcmp(c->resource, resource) == 0) {
             c->count++;
             return;
         }
     }
     if (counts_used < ARRAY_SIZE(counts))
-        counts[counts_used++] = (struct request_count){r->verb, resource, status, 1};
+        counts[counts_used++] = (struct request_count){
+            .verb = r->verb, .resource = resource, .code = status, .count = 1};
 }
 
 static void collect_requests(struct buf_out *out, const struct metric_family *family, void *arg)
@@ -41,8 +43,8 @@ static void collect_requests(struct buf_out *out, const struct metric_family *fa
     (void)arg;
     for (size_t i = 0; i < counts_used; i++) {
         char labels[160];
-        snprintf(labels, sizeof labels, "verb=\"%s\",resource=\"%s\",code=\"%d\"",
-                 route_verb_name(counts[i].verb), counts[i].resource, counts[i].code);
+        (void)snprintf(labels, sizeof labels, "verb=\"%s\",resource=\"%s\",code=\"%d\"",
+                       route_verb_name(counts[i].verb), counts[i].resource, counts[i].code);
         metrics_sample(out, family->name, labels, (double)counts[i].count);
     }
 }
@@ -315,7 +317,7 @@ static bool is_loopback(const char *address)
     const char *colon = strrchr(address, ':');
     if (!colon || (size_t)(colon - address) >= sizeof host)
         return false;
-    snprintf(host, sizeof host, "%.*s", (int)(colon - address), address);
+    (void)snprintf(host, sizeof host, "%.*s", (int)(colon - address), address);
     return http_address_is_loopback(host);
 }
 

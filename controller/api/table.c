@@ -14,9 +14,9 @@
 static const char *two_units(char out[24], int64_t a, char a_unit, int64_t b, char b_unit)
 {
     if (b)
-        snprintf(out, 24, "%" PRId64 "%c%" PRId64 "%c", a, a_unit, b, b_unit);
+        (void)snprintf(out, 24, "%" PRId64 "%c%" PRId64 "%c", a, a_unit, b, b_unit);
     else
-        snprintf(out, 24, "%" PRId64 "%c", a, a_unit);
+        (void)snprintf(out, 24, "%" PRId64 "%c", a, a_unit);
     return out;
 }
 
@@ -24,7 +24,7 @@ const char *table_age(int64_t us, char out[24])
 {
     int64_t s = us / 1000000, m = s / 60, h = s / 3600, d = h / 24;
     if (us < -1999999)
-        return strncpy(out, "<invalid>", 24);
+        return memcpy(out, "<invalid>", sizeof "<invalid>");
     if (s <= 0)
         return two_units(out, 0, 's', 0, 's');
     if (s < 120)
@@ -39,9 +39,9 @@ const char *table_age(int64_t us, char out[24])
         return two_units(out, h, 'h', 0, 'm');
     if (d < 8)
         return two_units(out, d, 'd', h % 24, 'h');
-    if (d < 365 * 2)
+    if (d < 730)
         return two_units(out, d, 'd', 0, 'h');
-    if (d < 365 * 8)
+    if (d < 2920)
         return two_units(out, d / 365, 'y', d % 365, 'd');
     return two_units(out, d / 365, 'y', 0, 'd');
 }
@@ -89,7 +89,7 @@ static void age_text(const struct row *r, const char *timestamp, char out[24])
 {
     int64_t at;
     if (!timestamp || !clock_parse(timestamp, &at))
-        snprintf(out, 24, "<unknown>");
+        (void)snprintf(out, 24, "<unknown>");
     else
         table_age(r->now_us - at, out);
 }
@@ -141,12 +141,21 @@ static void cell_map(struct row *r, const cJSON *map)
     cell_take(r, &text, "<none>");
 }
 
+static void append_values(struct buf_out *out, const char *op, const cJSON *values)
+{
+    const cJSON *value;
+    size_t n = 0;
+    buf_puts(out, op);
+    cJSON_ArrayForEach(value, values)
+    {
+        buf_printf(out, "%s%s", n++ ? "," : "(", cJSON_IsString(value) ? value->valuestring : "");
+    }
+    buf_puts(out, n ? ")" : "()");
+}
+
 /* A LabelSelector as text, as kubectl formats it. */
 static void cell_selector(struct row *r, const cJSON *selector)
 {
-    static const struct {
-        const char *name, *text;
-    } ops[] = {{"In", " in "}, {"NotIn", " notin "}};
     struct buf_out text;
     buf_out_init(&text);
     const cJSON *item;
@@ -160,19 +169,10 @@ static void cell_selector(struct row *r, const cJSON *selector)
         const char *op = json_str(item, "operator", "");
         append(&text, ",", strcmp(op, "DoesNotExist") == 0 ? "!" : "");
         buf_puts(&text, json_str(item, "key", ""));
-        for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
-            if (strcmp(op, ops[i].name) != 0)
-                continue;
-            buf_puts(&text, ops[i].text);
-            const cJSON *value;
-            size_t n = 0;
-            cJSON_ArrayForEach(value, json_get(item, "values"))
-            {
-                buf_printf(&text, "%s%s", n++ ? "," : "(",
-                           cJSON_IsString(value) ? value->valuestring : "");
-            }
-            buf_puts(&text, n ? ")" : "()");
-        }
+        if (strcmp(op, "In") == 0)
+            append_values(&text, " in ", json_get(item, "values"));
+        else if (strcmp(op, "NotIn") == 0)
+            append_values(&text, " notin ", json_get(item, "values"));
     }
     cell_take(r, &text, "<none>");
 }
@@ -205,12 +205,12 @@ static void set_terminated(struct pod_cells *p, const cJSON *terminated, const c
     const char *reason = json_str(terminated, "reason", "");
     int64_t signal = int_of(terminated, "signal", 0);
     if (*reason)
-        snprintf(p->reason, sizeof p->reason, "%s%s", prefix, reason);
+        (void)snprintf(p->reason, sizeof p->reason, "%s%s", prefix, reason);
     else if (signal)
-        snprintf(p->reason, sizeof p->reason, "%sSignal:%" PRId64, prefix, signal);
+        (void)snprintf(p->reason, sizeof p->reason, "%sSignal:%" PRId64, prefix, signal);
     else
-        snprintf(p->reason, sizeof p->reason, "%sExitCode:%" PRId64, prefix,
-                 int_of(terminated, "exitCode", 0));
+        (void)snprintf(p->reason, sizeof p->reason, "%sExitCode:%" PRId64, prefix,
+                       int_of(terminated, "exitCode", 0));
 }
 
 static const cJSON *find_named(const cJSON *array, const char *name)
@@ -248,9 +248,9 @@ static bool is_initializing(struct pod_cells *p, const cJSON *pod)
         if (terminated)
             set_terminated(p, terminated, "Init:");
         else if (*waiting && strcmp(waiting, "PodInitializing") != 0)
-            snprintf(p->reason, sizeof p->reason, "Init:%s", waiting);
+            (void)snprintf(p->reason, sizeof p->reason, "Init:%s", waiting);
         else
-            snprintf(p->reason, sizeof p->reason, "Init:%d/%d", i - 1, total);
+            (void)snprintf(p->reason, sizeof p->reason, "Init:%d/%d", i - 1, total);
         p->restarts = init.restarts;
         p->last_restart = init.last_restart;
         return true;
@@ -279,7 +279,7 @@ static void main_containers(struct pod_cells *p, const cJSON *pod)
         const char *waiting = json_str(json_at(status, "state", "waiting", NULL), "reason", "");
         const cJSON *terminated = json_at(status, "state", "terminated", NULL);
         if (*waiting) {
-            snprintf(p->reason, sizeof p->reason, "%s", waiting);
+            (void)snprintf(p->reason, sizeof p->reason, "%s", waiting);
         } else if (terminated) {
             set_terminated(p, terminated, "");
         } else if (json_bool(status, "ready", false) && json_at(status, "state", "running", NULL)) {
@@ -288,8 +288,8 @@ static void main_containers(struct pod_cells *p, const cJSON *pod)
         }
     }
     if (strcmp(p->reason, "Completed") == 0 && running)
-        snprintf(p->reason, sizeof p->reason, "%s",
-                 has_condition(pod, "Ready", "True") ? "Running" : "NotReady");
+        (void)snprintf(p->reason, sizeof p->reason, "%s",
+                       has_condition(pod, "Ready", "True") ? "Running" : "NotReady");
 }
 
 static void pod_status(struct pod_cells *p, const cJSON *pod)
@@ -297,17 +297,17 @@ static void pod_status(struct pod_cells *p, const cJSON *pod)
     const cJSON *status = json_get(pod, "status");
     const char *reason = json_str(status, "reason", "");
     p->total = cJSON_GetArraySize(json_at(pod, "spec", "containers", NULL));
-    snprintf(p->reason, sizeof p->reason, "%s", json_str(status, "phase", ""));
+    (void)snprintf(p->reason, sizeof p->reason, "%s", json_str(status, "phase", ""));
     if (*reason)
-        snprintf(p->reason, sizeof p->reason, "%s", reason);
+        (void)snprintf(p->reason, sizeof p->reason, "%s", reason);
     const cJSON *gates = json_at(pod, "spec", "schedulingGates", NULL);
     if (cJSON_GetArraySize(gates) > 0 && !json_str(json_get(pod, "spec"), "nodeName", NULL))
-        snprintf(p->reason, sizeof p->reason, "SchedulingGated");
+        (void)snprintf(p->reason, sizeof p->reason, "SchedulingGated");
     if (!is_initializing(p, pod) || has_condition(pod, "Initialized", "True"))
         main_containers(p, pod);
     if (json_str(json_get(pod, "metadata"), "deletionTimestamp", NULL))
-        snprintf(p->reason, sizeof p->reason, "%s",
-                 strcmp(reason, "NodeLost") == 0 ? "Unknown" : "Terminating");
+        (void)snprintf(p->reason, sizeof p->reason, "%s",
+                       strcmp(reason, "NodeLost") == 0 ? "Unknown" : "Terminating");
 }
 
 static void cell_gates(struct row *r, const cJSON *pod)
@@ -317,7 +317,7 @@ static void cell_gates(struct row *r, const cJSON *pod)
     char text[32];
     cJSON_ArrayForEach(gate, gates) ready +=
         has_condition(pod, json_str(gate, "conditionType", ""), "True");
-    snprintf(text, sizeof text, "%d/%d", ready, total);
+    (void)snprintf(text, sizeof text, "%d/%d", ready, total);
     cell(r, total ? text : "<none>");
 }
 
@@ -333,14 +333,14 @@ static void pod_cells(struct row *r)
     char text[64], age[24];
     pod_status(&p, r->object);
     cell_name(r);
-    snprintf(text, sizeof text, "%" PRId64 "/%" PRId64, p.ready, p.total);
+    (void)snprintf(text, sizeof text, "%" PRId64 "/%" PRId64, p.ready, p.total);
     cell(r, text);
     cell(r, p.reason);
     if (p.restarts && p.last_restart) {
         age_text(r, p.last_restart, age);
-        snprintf(text, sizeof text, "%" PRId64 " (%s ago)", p.restarts, age);
+        (void)snprintf(text, sizeof text, "%" PRId64 " (%s ago)", p.restarts, age);
     } else {
-        snprintf(text, sizeof text, "%" PRId64, p.restarts);
+        (void)snprintf(text, sizeof text, "%" PRId64, p.restarts);
     }
     cell(r, text);
     cell_age(r);
@@ -358,8 +358,8 @@ static void set_cells(struct row *r)
     const cJSON *spec = json_get(r->object, "spec"), *status = json_get(r->object, "status");
     char text[64];
     cell_name(r);
-    snprintf(text, sizeof text, "%" PRId64 "/%" PRId64, int_of(status, "readyReplicas", 0),
-             int_of(spec, "replicas", 1));
+    (void)snprintf(text, sizeof text, "%" PRId64 "/%" PRId64, int_of(status, "readyReplicas", 0),
+                   int_of(spec, "replicas", 1));
     cell(r, text);
     cell_age(r);
     cells_containers(r, json_get(spec, "template"));
@@ -401,8 +401,9 @@ static void revision_cells(struct row *r)
         for (; kind[n] && n + 1 < sizeof lower; n++)
             lower[n] = (char)(kind[n] >= 'A' && kind[n] <= 'Z' ? kind[n] - 'A' + 'a' : kind[n]);
         lower[n] = '\0';
-        snprintf(text, sizeof text, "%s%s%.*s/%s", lower, slash ? "." : "",
-                 slash ? (int)(slash - api_version) : 0, api_version, json_str(owner, "name", ""));
+        (void)snprintf(text, sizeof text, "%s%s%.*s/%s", lower, slash ? "." : "",
+                       slash ? (int)(slash - api_version) : 0, api_version,
+                       json_str(owner, "name", ""));
     }
     cell_name(r);
     cell(r, text);
@@ -445,11 +446,11 @@ static void service_cells(struct row *r)
         char text[64];
         int64_t node = int_of(port, "nodePort", 0);
         if (node)
-            snprintf(text, sizeof text, "%" PRId64 ":%" PRId64 "/%s", int_of(port, "port", 0), node,
-                     json_str(port, "protocol", "TCP"));
+            (void)snprintf(text, sizeof text, "%" PRId64 ":%" PRId64 "/%s", int_of(port, "port", 0),
+                           node, json_str(port, "protocol", "TCP"));
         else
-            snprintf(text, sizeof text, "%" PRId64 "/%s", int_of(port, "port", 0),
-                     json_str(port, "protocol", "TCP"));
+            (void)snprintf(text, sizeof text, "%" PRId64 "/%s", int_of(port, "port", 0),
+                           json_str(port, "protocol", "TCP"));
         append(&ports, ",", text);
     }
     cell_take(r, &ports, "<none>");
@@ -486,7 +487,7 @@ static void slice_cells(struct row *r)
         char text[32];
         int64_t port;
         bool known = json_int(item, "port", 0, 65535, &port);
-        snprintf(text, sizeof text, "%" PRId64, known ? port : 0);
+        (void)snprintf(text, sizeof text, "%" PRId64, known ? port : 0);
         append_limited(&ports, &port_count, 3, known ? text : "*");
     }
     take_limited(r, &ports, port_count, 3, "<unset>");
@@ -516,8 +517,8 @@ static void endpoints_cells(struct row *r)
             cJSON_ArrayForEach(port, ports)
             {
                 char pair[96];
-                snprintf(pair, sizeof pair, strchr(ip, ':') ? "[%s]:%" PRId64 : "%s:%" PRId64, ip,
-                         int_of(port, "port", 0));
+                (void)snprintf(pair, sizeof pair, strchr(ip, ':') ? "[%s]:%" PRId64 : "%s:%" PRId64,
+                               ip, int_of(port, "port", 0));
                 append_limited(&text, &count, 3, pair);
             }
         }
@@ -586,8 +587,8 @@ static void volume_cells(struct row *r)
     const cJSON *spec = json_get(r->object, "spec"), *ref = json_get(spec, "claimRef");
     char claim[512] = "";
     if (ref)
-        snprintf(claim, sizeof claim, "%s/%s", json_str(ref, "namespace", ""),
-                 json_str(ref, "name", ""));
+        (void)snprintf(claim, sizeof claim, "%s/%s", json_str(ref, "namespace", ""),
+                       json_str(ref, "name", ""));
     cell_name(r);
     cell(r, json_str(json_get(spec, "capacity"), "storage", "0"));
     cell_modes(r, json_get(spec, "accessModes"));
@@ -609,8 +610,8 @@ static void class_cells(struct row *r)
         strcmp(json_str(notes, "storageclass.kubernetes.io/is-default-class", ""), "true") == 0 ||
         strcmp(json_str(notes, "storageclass.beta.kubernetes.io/is-default-class", ""), "true") ==
             0;
-    snprintf(name, sizeof name, "%s%s", json_str(json_get(r->object, "metadata"), "name", ""),
-             is_default ? " (default)" : "");
+    (void)snprintf(name, sizeof name, "%s%s", json_str(json_get(r->object, "metadata"), "name", ""),
+                   is_default ? " (default)" : "");
     cell(r, name);
     cell(r, json_str(r->object, "provisioner", ""));
     cell(r, json_str(r->object, "reclaimPolicy", "Delete"));
@@ -735,14 +736,14 @@ static void event_cells(struct row *r)
     cell(r, text);
     cell(r, json_str(e, "type", ""));
     cell(r, json_str(e, "reason", ""));
-    snprintf(text, sizeof text, "%s/%s", kind, json_str(about, "name", ""));
+    (void)snprintf(text, sizeof text, "%s/%s", kind, json_str(about, "name", ""));
     cell(r, text);
     cell(r, json_str(about, "fieldPath", ""));
     const char *component =
         json_str(source, "component",
                  json_str(e, "reportingComponent", json_str(e, "reportingController", "")));
     const char *host = json_str(source, "host", json_str(e, "reportingInstance", ""));
-    snprintf(text, sizeof text, "%s%s%s", component, *host ? ", " : "", host);
+    (void)snprintf(text, sizeof text, "%s%s%s", component, *host ? ", " : "", host);
     cell(r, text);
     cell(r, json_str(e, "message", json_str(e, "note", "")));
     age_text(r, first, text);
