@@ -51,7 +51,7 @@ bool address_block_parse(const char *text, struct address_block *out)
     char *end = NULL;
     unsigned long prefix = strtoul(slash + 1, &end, 10);
     if (!naming_address_parse(address, &out->base) || end == slash + 1 || *end ||
-        prefix > out->base.len * 8U)
+        prefix > 8UL * out->base.len)
         return false;
     out->prefix = (unsigned)prefix;
     clear_host(out);

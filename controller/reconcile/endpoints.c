@@ -395,6 +395,7 @@ static int apply_step(const struct verb *v, const struct gather *g, const struct
         cJSON_Delete(tree);
         return rc;
     }
+    CHECK(g->slice_objects && step->slice < g->slice_count);
     const struct object *slice = g->slice_objects[step->slice];
     const struct verb_key key = {KIND_SLICE, slice->ns, slice->name};
     if (step->action == SLICE_UPDATE)

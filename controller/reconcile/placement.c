@@ -108,7 +108,7 @@ static bool is_among(const cJSON *values, const char *value)
 static bool compares(const cJSON *values, const char *value, int sign)
 {
     const cJSON *limit = cJSON_IsArray(values) ? values->child : NULL;
-    if (!cJSON_IsString(limit))
+    if (!limit || !cJSON_IsString(limit))
         return false;
     char *end = NULL, *limit_end = NULL;
     long long have = strtoll(value, &end, 10), want = strtoll(limit->valuestring, &limit_end, 10);

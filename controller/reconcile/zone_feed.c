@@ -141,17 +141,6 @@ static uint64_t epoch_of(struct zone_feed *feed, const struct store_view *view, 
     return pod_view(pod)->epoch;
 }
 
-static void count_ready(struct zone_feed *feed, const char *ns, const struct endpoint_view *e)
-{
-    char path[PATH_MAX_TEXT];
-    (void)snprintf(path, sizeof path, "%s/%s", ns, e->target_name);
-    uintptr_t before = (uintptr_t)keymap_take(&feed->ready, path);
-    if (before == 0)
-        return;
-    feed->stats.ready_pods++;
-    feed->stats.ready_commits += store_commits(feed->store) + 2 - (uint64_t)before;
-}
-
 static void fill_slice(struct zone_feed *feed, struct arena *a, const struct store_view *view,
                        const struct object *obj, struct naming_slice *out)
 {
@@ -169,8 +158,6 @@ static void fill_slice(struct zone_feed *feed, struct arena *a, const struct sto
                                               &endpoints[i].address_count);
         if (is_pod && *e->hostname)
             endpoints[i].epoch = epoch_of(feed, view, obj->ns, slice->service, e);
-        if (is_pod && e->ready && feed->ready.count > 0)
-            count_ready(feed, obj->ns, e);
     }
     *out = (struct naming_slice){.family_len = family_len,
                                  .ports = ports_of(a, slice->ports, slice->port_count),
@@ -268,6 +255,52 @@ static bool texts_equal(const char *const *a, size_t a_count, const char *const 
     return true;
 }
 
+/* ---- commits from Ready to answer ---- */
+
+static void forget_ready(struct zone_feed *feed)
+{
+    const char *path;
+    void *commits;
+    for (size_t at = 0; keymap_next(&feed->ready, &at, &path, &commits);)
+        free(commits);
+    keymap_fini(&feed->ready);
+}
+
+static void note_ready(struct zone_feed *feed, const struct store_change *change, const char *path)
+{
+    bool was_ready = change->before && pod_view(change->before)->ready;
+    bool is_ready = change->after && pod_view(change->after)->ready;
+    if (was_ready == is_ready)
+        return;
+    free(keymap_take(&feed->ready, path));
+    if (!is_ready)
+        return;
+    if (feed->ready.count == READY_MOST)
+        forget_ready(feed);
+    uint64_t commits = store_commits(feed->store);
+    *keymap_put(&feed->ready, path) = xmemdup(&commits, sizeof commits);
+}
+
+/* The endpoints of a slice that was written: pods that became Ready in this commit or before are
+ * answered for from now on. */
+static void count_ready(struct zone_feed *feed, const struct object *slice)
+{
+    const struct slice_view *v = slice_view(slice);
+    for (size_t i = 0; i < v->endpoint_count && feed->ready.count > 0; i++) {
+        const struct endpoint_view *e = &v->endpoints[i];
+        if (!e->ready || strcmp(e->target_kind, "Pod") != 0)
+            continue;
+        char path[PATH_MAX_TEXT];
+        (void)snprintf(path, sizeof path, "%s/%s", slice->ns, e->target_name);
+        uint64_t *before = keymap_take(&feed->ready, path);
+        if (!before)
+            continue;
+        feed->stats.ready_pods++;
+        feed->stats.ready_commits += store_commits(feed->store) - *before + 1;
+        free(before);
+    }
+}
+
 static void touch_pod(struct zone_feed *feed, struct touched *t, const struct store_change *change)
 {
     const struct object *before = change->before, *after = change->after;
@@ -288,11 +321,7 @@ static void touch_pod(struct zone_feed *feed, struct touched *t, const struct st
         for (size_t at = 0; services && keymap_next(services, &at, &service, NULL);)
             touch(&t->services, obj->ns, service);
     }
-    bool was_ready = before && pod_view(before)->ready;
-    if (after && pod_view(after)->ready && !was_ready && feed->ready.count < READY_MOST)
-        *keymap_put(&feed->ready, path) = (void *)(uintptr_t)(store_commits(feed->store) + 1);
-    else if ((!after || !pod_view(after)->ready) && was_ready)
-        (void)keymap_take(&feed->ready, path);
+    note_ready(feed, change, path);
 }
 
 /* A namespace that appears or goes takes everything inside with it, whatever the order in which
@@ -377,6 +406,11 @@ static void on_apply(void *arg, const struct store_batch *batch)
     struct touched t = {0};
     for (size_t i = 0; i < batch->count; i++)
         touch_change(feed, &t, &batch->changes[i]);
+    for (size_t i = 0; i < batch->count && feed->ready.count > 0; i++) {
+        const struct object *after = batch->changes[i].after;
+        if (after && after->kind->id == KIND_SLICE)
+            count_ready(feed, after);
+    }
     if (t.namespaces.count + t.services.count + t.pods.count > 0) {
         struct store_view view = store_applied(feed->store);
         struct zone_txn *txn = zone_txn_new(feed->zones);
@@ -403,8 +437,8 @@ static void on_apply(void *arg, const struct store_batch *batch)
     touched_fini(&t);
 }
 
-/* After a crash the store counts on from a ceiling; a zone that the last commit changed had that commit's revision for its serial,
- * which was not remembered yet (K-SERIAL). */
+/* After a crash the store counts on from a ceiling; a zone that the last commit changed had that
+ * commit's revision for its serial, which was not remembered yet (K-SERIAL). */
 static uint64_t loaded_revision(const struct zone_feed *feed, const struct store_view *view)
 {
     const char *text = store_meta_get(feed->store, STORE_META_REVISION);
@@ -466,7 +500,7 @@ void zone_feed_free(struct zone_feed *feed)
     loop_task_fini(&feed->reclaim);
     free_sets(&feed->by_service);
     free_sets(&feed->by_pod);
-    keymap_fini(&feed->ready);
+    forget_ready(feed);
     free(feed);
 }
 
