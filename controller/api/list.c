@@ -40,6 +40,7 @@ static void pin_unref(struct page_pin *p)
 
 static void pin_forget(struct page_pin *p)
 {
+    CHECK(list_is_linked(&p->link));
     list_remove(&p->link);
     pin_unref(p);
 }

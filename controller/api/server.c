@@ -25,10 +25,10 @@ void api_count(const struct api_request *r, int status)
 {
     const char *resource =
         r->route.to == ROUTE_RESOURCE && r->route.resource ? r->route.resource->name : "";
+    CHECK(resource);
     for (size_t i = 0; i < counts_used; i++) {
         struct request_count *c = &counts[i];
-        if (c->verb == r->verb && c->code == status && c->resource &&
-            strcmp(c->resource, resource) == 0) {
+        if (c->verb == r->verb && c->code == status && strcmp(c->resource, resource) == 0) {
             c->count++;
             return;
         }
