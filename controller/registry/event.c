@@ -14,41 +14,54 @@
 #define EVENT_TTL_US     (3600LL * 1000000)
 #define EVENT_SUFFIX_MAX 18
 
-/* ---- expiry: a ring in order of due time ---- */
+/* ---- expiry: a heap, the event due first on top ---- */
 
-static void ring_push(struct registry *reg, char *key, int64_t due_us)
+static void heap_swap(struct event_due *a, struct event_due *b)
 {
-    if (reg->event_count == reg->event_room) {
-        size_t room = reg->event_room ? reg->event_room * 2 : 64;
-        struct event_due *events = xcalloc(room, sizeof(*events));
-        for (size_t i = 0; i < reg->event_count; i++)
-            events[i] = reg->events[(reg->event_first + i) % reg->event_room];
-        free(reg->events);
-        reg->events = events;
-        reg->event_room = room;
-        reg->event_first = 0;
-    }
-    reg->events[(reg->event_first + reg->event_count++) % reg->event_room] =
-        (struct event_due){key, due_us};
+    struct event_due other = *a;
+    *a = *b;
+    *b = other;
 }
 
-static char *ring_pop(struct registry *reg)
+static void heap_push(struct registry *reg, char *key, int64_t due_us)
 {
-    char *key = reg->events[reg->event_first].key;
-    reg->event_first = (reg->event_first + 1) % reg->event_room;
-    reg->event_count--;
-    return key;
+    if (reg->event_count == reg->event_room) {
+        reg->event_room = reg->event_room ? reg->event_room * 2 : 64;
+        reg->events = xrealloc(reg->events, reg->event_room * sizeof(*reg->events));
+    }
+    size_t at = reg->event_count++;
+    reg->events[at] = (struct event_due){key, due_us};
+    for (; at > 0 && reg->events[(at - 1) / 2].due_us > reg->events[at].due_us; at = (at - 1) / 2)
+        heap_swap(&reg->events[(at - 1) / 2], &reg->events[at]);
+}
+
+static char *heap_pop(struct registry *reg)
+{
+    struct event_due *events = reg->events;
+    char *key = events[0].key;
+    size_t at = 0, count = --reg->event_count;
+    events[0] = events[count];
+    for (;;) {
+        size_t least = at;
+        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < count; child++)
+            if (events[child].due_us < events[least].due_us)
+                least = child;
+        if (least == at)
+            return key;
+        heap_swap(&events[least], &events[at]);
+        at = least;
+    }
 }
 
 void event_remember(struct registry *reg, const struct object *event)
 {
-    ring_push(reg, xasprintf("%s/%s", event->ns, event->name), clock_mono_us() + EVENT_TTL_US);
+    heap_push(reg, xasprintf("%s/%s", event->ns, event->name), clock_mono_us() + EVENT_TTL_US);
 }
 
 void events_free(struct registry *reg)
 {
     while (reg->event_count)
-        free(ring_pop(reg));
+        free(heap_pop(reg));
     free(reg->events);
 }
 
@@ -78,8 +91,7 @@ static void expire(struct registry *reg, struct store_unit *unit, char *key)
     *slash = '/';
     int64_t left_us = event ? last_seen_us(event) + EVENT_TTL_US - clock_now_us() : 0;
     if (event && left_us > 0) {
-        /* Never before what waits already: the ring stays in order. */
-        ring_push(reg, key, clock_mono_us() + (left_us < EVENT_TTL_US ? left_us : EVENT_TTL_US));
+        heap_push(reg, key, clock_mono_us() + (left_us < EVENT_TTL_US ? left_us : EVENT_TTL_US));
         return;
     }
     if (event)
@@ -94,13 +106,13 @@ int64_t registry_expire_events(struct registry *reg)
     struct store_unit *unit = store_unit_new(reg->store);
     struct err e = {0};
     size_t budget = reg->event_count < EXPIRE_BUDGET ? reg->event_count : EXPIRE_BUDGET;
-    for (; budget > 0 && reg->events[reg->event_first].due_us <= clock_mono_us(); budget--)
-        expire(reg, unit, ring_pop(reg));
+    for (; budget > 0 && reg->events[0].due_us <= clock_mono_us(); budget--)
+        expire(reg, unit, heap_pop(reg));
     if (store_unit_is_empty(unit))
         store_unit_free(unit);
     else if (store_unit_stage(unit, NULL, NULL, &e) < 0)
         log_warn("msg=\"events could not be expired\" error=\"%s\"", e.text);
-    return reg->event_count ? reg->events[reg->event_first].due_us : -1;
+    return reg->event_count ? reg->events[0].due_us : -1;
 }
 
 /* ---- recording ---- */

@@ -393,9 +393,11 @@ int registry_identity_release(const struct verb *v, const char *ns, const char *
                               const char *uid, struct err *e)
 {
     const struct object *before = find(v, ns, pod);
-    cJSON *tree = before ? object_tree(before) : NULL;
-    cJSON *fence = tree ? fence_find(tree, uid) : NULL;
-    int rc = fence ? 0 : fail_not_found(kind_get(KIND_IDENTITY), pod, e);
+    if (!before)
+        return fail_not_found(kind_get(KIND_IDENTITY), pod, e);
+    cJSON *tree = object_tree(before);
+    cJSON *fence = fence_find(tree, uid);
+    int rc = fence ? 0 : fail_not_found(before->kind, pod, e);
     if (rc == 0 && v->role == ROLE_NODE && strcmp(json_str(fence, "nodeName", ""), v->node) != 0)
         rc = fail_forbidden(before->kind, pod,
                             "only the node of the fenced incarnation may confirm its end", e);

@@ -25,6 +25,7 @@ struct jpatch {
 
 /* ---- trees ---- */
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which the parser bounds */
 size_t tree_depth(const cJSON *item)
 {
     size_t deepest = 0;
@@ -35,6 +36,7 @@ size_t tree_depth(const cJSON *item)
     return deepest + 1;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which the parser bounds */
 static size_t tree_bytes(const cJSON *item)
 {
     size_t bytes = sizeof(*item);
@@ -383,6 +385,7 @@ int patch_json(cJSON **target, const cJSON *patch, struct err *e)
 
 static cJSON *merge_new(const cJSON *patch);
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which the parser bounds */
 static void merge_into(cJSON *target, const cJSON *patch)
 {
     for (const cJSON *it = patch->child; it; it = it->next) {
@@ -399,6 +402,7 @@ static void merge_into(cJSON *target, const cJSON *patch)
 }
 
 /* What a patch makes of nothing. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which the parser bounds */
 static cJSON *merge_new(const cJSON *patch)
 {
     if (!cJSON_IsObject(patch))

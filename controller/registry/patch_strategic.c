@@ -64,7 +64,7 @@ static size_t list_length(const cJSON *list)
 static void items_borrow(struct items *items, const cJSON *list)
 {
     size_t n = list_length(list);
-    items->at = xcalloc(n ? n : 1, sizeof(*items->at));
+    items->at = xcalloc(n ? n : 1, sizeof(cJSON *));
     items->count = 0;
     for (cJSON *it = list ? list->child : NULL; it; it = it->next)
         items->at[items->count++] = it;
@@ -145,6 +145,7 @@ static void list_reorder(cJSON *list, const struct items *order, const struct it
 /* ---- values the target does not have yet ---- */
 
 /* Drops null members and directives from a value that is put where nothing was. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which the parser bounds */
 static void clean_new(cJSON *value)
 {
     for (cJSON *it = value->child, *next; it; it = next) {
@@ -226,6 +227,7 @@ static int list_directives(cJSON *target, cJSON *patch, const struct field *f, b
     return 0;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which the parser bounds */
 static int list_merge_objects(cJSON *target, cJSON *patch, const struct field *f, struct err *e)
 {
     bool replaced;
@@ -268,6 +270,7 @@ static void list_merge_primitives(cJSON *target, const cJSON *patch)
 }
 
 /* Merges list `patch` into list `target`. `order` (may be NULL) is the $setElementOrder list. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which the parser bounds */
 static int list_merge(cJSON *target, cJSON *patch, const cJSON *order, const struct field *f,
                       struct err *e)
 {
@@ -318,6 +321,7 @@ static int check_order_list(const cJSON *order, const cJSON *patch, const struct
 }
 
 /* $setElementOrder/<list> together with the patch's <list>, both taken out of the patch. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which the parser bounds */
 static int apply_element_order(cJSON *target, cJSON *patch, cJSON *order, const struct field *shape,
                                struct err *e)
 {
@@ -429,6 +433,7 @@ static int apply_directive(cJSON *target, cJSON *patch, bool *done, struct err *
     return 0;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which the parser bounds */
 static int merge_member(cJSON *target, cJSON *part, const struct field *shape, struct err *e)
 {
     const char *name = part->string;
@@ -456,6 +461,7 @@ static int merge_member(cJSON *target, cJSON *part, const struct field *shape, s
     return 0;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which the parser bounds */
 static int merge_object(cJSON *target, cJSON *patch, const struct field *shape, struct err *e)
 {
     bool done;

@@ -104,8 +104,11 @@ int delete_opts_parse(const cJSON *body, struct delete_opts *out, struct err *e)
 /* DELETE: graceful for bound pods (R42), pending on finalizers and foreground/orphan (R63),
  * immediate otherwise. *gone: the object has left the store with this unit; else *out is the
  * terminating object. *out: last or present state, reference owned by the caller. ROLE_NODE with
- * grace 0 and a uid is the node's confirmation; ROLE_ADMIN with grace 0 is a force delete and
- * fences the incarnation (R44 [ours]). */
+ * grace 0 and a uid is the node's confirmation; so is ROLE_ADMIN with grace 0 and the uid of a
+ * terminating pod (a kubelet-like client, R42). Any other grace 0 on a bound pod that has not ended
+ * is a force delete and fences the incarnation (R44 [ours]); a controller's always, since the
+ * collector marks pods of lost nodes Failed first. A node that confirms a fenced uid whose object
+ * is gone releases the fence: *gone, *out is the identity. */
 int verb_delete(const struct verb *v, const struct verb_key *key, const struct delete_opts *opts,
                 struct object **out, bool *gone, struct err *e);
 
@@ -130,12 +133,18 @@ void registry_event(const struct verb *v, const struct object *obj, const char *
 /* Deletes events older than their TTL; returns the monotonic time of the next one due, or -1. */
 int64_t registry_expire_events(struct registry *reg);
 
-/* ---- identities (DESIGN section 4; controller/registry/identity.c) ---- */
+/* ---- identities (DESIGN section 4; controller/registry/identity.c) ----
+ *
+ * Pods that a StatefulSet controls have one from creation or adoption on; any other bound pod gets
+ * one when it is removed by force. It goes with its namespace. Annotation ordinald.dev/epoch: on
+ * the pod, and on its claims while attached; ordinald.dev/fenced: on claims of a fenced
+ * incarnation. Status reports with an address that a fence holds are refused (ERR_CONFLICT). */
 
 /* True when no Service, pod or identity holds the address on the unit's view: embedded nodes ask
  * before they hand one out. */
 bool registry_address_is_free(const struct verb *v, const char *address);
 /* The node confirmed the end of a fenced incarnation, or the node was removed: its addresses return
- * to the pool. */
+ * to the pool. ERR_NOT_FOUND when the uid is not fenced; ERR_FORBIDDEN for ROLE_NODE when it ran on
+ * another node (identity_view.fenced_nodes). */
 int registry_identity_release(const struct verb *v, const char *ns, const char *pod,
                               const char *uid, struct err *e);

@@ -41,8 +41,8 @@ struct registry {
     struct cidr pod_range[2], service_range[2]; /* one per family at most, in the order given */
     size_t pod_range_count, service_range_count;
     char *default_class;
-    struct event_due *events; /* ring in order of due time */
-    size_t event_first, event_count, event_room;
+    struct event_due *events; /* heap, the one due first on top */
+    size_t event_count, event_room;
 };
 
 /* ---- errors with the sentences of Kubernetes ---- */

@@ -403,6 +403,7 @@ static size_t walk_push_index(struct walk *w, size_t i)
 
 static void prune_object(struct walk *w, const struct field *shape, cJSON *obj);
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which the parser bounds */
 static void prune_value(struct walk *w, const struct field *f, cJSON *value)
 {
     if (f->form == FORM_MAP) {
@@ -427,6 +428,7 @@ static void prune_value(struct walk *w, const struct field *f, cJSON *value)
     }
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which the parser bounds */
 static void prune_object(struct walk *w, const struct field *shape, cJSON *obj)
 {
     if (!cJSON_IsObject(obj))
@@ -543,6 +545,7 @@ static bool type_fits(const struct field *f, const cJSON *item)
 
 static int check_object(struct walk *w, const struct field *shape, const cJSON *obj);
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which the parser bounds */
 static int check_item(struct walk *w, const struct field *f, const cJSON *item)
 {
     if (!type_fits(f, item))
@@ -550,6 +553,7 @@ static int check_item(struct walk *w, const struct field *f, const cJSON *item)
     return f->type == FIELD_OBJECT ? check_object(w, f->shape, item) : 0;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which the parser bounds */
 static int check_field(struct walk *w, const struct field *f, const cJSON *value)
 {
     if (f->form == FORM_ONE)
@@ -566,6 +570,7 @@ static int check_field(struct walk *w, const struct field *f, const cJSON *value
     return 0;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which the parser bounds */
 static int check_object(struct walk *w, const struct field *shape, const cJSON *obj)
 {
     for (const cJSON *it = obj->child; it; it = it->next) {

@@ -1,6 +1,7 @@
 #include "controller/registry/validate.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 /* ---- paths ---- */
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the code nests AT() */
 static void path_append(const struct path *path, struct buf_out *out)
 {
     if (path->up)
@@ -359,21 +361,25 @@ void check_labels(struct issues *is, const struct path *path, const cJSON *label
     }
 }
 
-#define ANNOTATIONS_MAX_BYTES (256u * 1024)
+#define ANNOTATIONS_MAX_BYTES ((size_t)256 * 1024)
+
+/* As a label key, but the prefix may be in upper case. */
+static const char *annotation_key_error(const char *key)
+{
+    char lower[SUBDOMAIN_MAX + LABEL_MAX + 3];
+    size_t i = 0;
+    for (; key[i] && i < sizeof(lower) - 1; i++)
+        lower[i] = (char)tolower((unsigned char)key[i]);
+    lower[i] = '\0';
+    return qualified_name_error(lower);
+}
 
 void check_annotations(struct issues *is, const struct path *path, const cJSON *annotations)
 {
     size_t bytes = 0;
     for (const cJSON *it = annotations ? annotations->child : NULL; it; it = it->next) {
-        char lower[SUBDOMAIN_MAX + LABEL_MAX + 2];
-        size_t len = strlen(it->string);
-        bytes += len + (cJSON_IsString(it) ? strlen(it->valuestring) : 0);
-        /* The prefix of an annotation may be in upper case. */
-        for (size_t i = 0; i < len && i < sizeof(lower) - 1; i++)
-            lower[i] = it->string[i] >= 'A' && it->string[i] <= 'Z' ? (char)(it->string[i] + 32)
-                                                                    : it->string[i];
-        lower[len < sizeof(lower) - 1 ? len : sizeof(lower) - 1] = '\0';
-        const char *error = qualified_name_error(lower);
+        const char *error = annotation_key_error(it->string);
+        bytes += strlen(it->string) + (cJSON_IsString(it) ? strlen(it->valuestring) : 0);
         if (error)
             issue_invalid(is, path, it->string, error);
     }

@@ -375,6 +375,9 @@ int verb_update(const struct verb *v, const struct verb_key *key, enum subresour
     c.before = store_unit_find(v->unit, key->kind, c.kind->namespaced ? key->ns : "", key->name);
     if (!c.before)
         return fail_not_found(c.kind, key->name, e);
+    if ((sub == SUB_STATUS && !c.kind->has_status) ||
+        (sub == SUB_FINALIZE && key->kind != KIND_NAMESPACE))
+        return err_set(e, ERR_NOT_FOUND, "the server could not find the requested resource");
     int rc = role_check(v, c.kind, c.before->ns, c.before->name, c.before, sub, false, e);
     if (rc < 0)
         return rc;
