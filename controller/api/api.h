@@ -20,7 +20,10 @@
 #include "controller/api/status.h"
 #include "controller/store/store.h"
 
-#define API_MAGIC 0x61706973u
+#define API_MAGIC    0x61706973u
+#define API_PINS_MAX 64
+
+struct page_pin;
 
 struct api_server {
     uint32_t magic;
@@ -30,10 +33,10 @@ struct api_server {
     struct http_server *http;
     bool (*dns_has)(void *arg, uint64_t revision);
     void *dns_arg;
-    struct list pins;     /* snapshots that paged lists continue from (list.c) */
-    struct list watchers; /* watch_stream.c */
-    size_t pending;       /* writes whose outcome is not known yet */
-    bool is_dead;         /* freed with the last of them */
+    struct page_pin *pins[API_PINS_MAX]; /* snapshots that paged lists continue from (list.c) */
+    struct list watchers;                /* watch_stream.c */
+    size_t pending;                      /* writes whose outcome is not known yet */
+    bool is_dead;                        /* freed with the last of them */
 };
 
 /* One request; lives in the exchange's arena until the reply. */

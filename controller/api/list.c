@@ -11,7 +11,6 @@
 
 #define STEP_OBJECTS 1024                 /* looked at in one pull */
 #define WHOLE_BYTES  ((size_t)256 * 1024) /* a list up to this size is one reply with its length */
-#define PINS_MAX     64
 #define PIN_AGE_US   ((int64_t)300 * 1000000) /* as long as upstream keeps a revision */
 #define EXPIRED_TEXT                                                                               \
     "The provided continue parameter is too old to display a consistent list result. You can "     \
@@ -23,8 +22,7 @@
 /* ---- snapshots that pages continue from ---- */
 
 struct page_pin {
-    struct list link; /* most recently used first; unlinked when only a running list holds it */
-    unsigned refs;
+    unsigned refs; /* the server's table, and every running list */
     uint64_t revision;
     int64_t used_us;
     struct store_pin *pin;
@@ -38,17 +36,10 @@ static void pin_unref(struct page_pin *p)
     free(p);
 }
 
-static void pin_forget(struct page_pin *p)
-{
-    CHECK(list_is_linked(&p->link));
-    list_remove(&p->link);
-    pin_unref(p);
-}
-
 void list_pins_free(struct api_server *api)
 {
-    LIST_FOREACH(it, &api->pins)
-    pin_forget(LIST_ENTRY(it, struct page_pin, link));
+    for (size_t i = 0; i < ARRAY_SIZE(api->pins); i++)
+        pin_unref(TAKE(api->pins[i]));
 }
 
 /* The kept snapshot of a revision, or NULL; forgets those that are too old or that the store has
@@ -57,21 +48,30 @@ static struct page_pin *pin_find(struct api_server *api, uint64_t revision, stru
 {
     int64_t now = clock_mono_us();
     struct page_pin *found = NULL;
-    LIST_FOREACH(it, &api->pins)
-    {
-        struct page_pin *p = LIST_ENTRY(it, struct page_pin, link);
+    for (size_t i = 0; i < ARRAY_SIZE(api->pins); i++) {
+        struct page_pin *p = api->pins[i];
         struct store_view view;
+        if (!p)
+            continue;
         if (now - p->used_us > PIN_AGE_US || !store_pin_view(p->pin, &view)) {
-            pin_forget(p);
+            pin_unref(TAKE(api->pins[i]));
         } else if (p->revision == revision) {
             p->used_us = now;
-            list_remove(&p->link);
-            list_push_front(&api->pins, &p->link);
             *out = view;
             found = p;
         }
     }
     return found;
+}
+
+/* A free place, or that of the snapshot nobody has used for longest. */
+static struct page_pin **pin_place(struct api_server *api)
+{
+    struct page_pin **oldest = &api->pins[0];
+    for (size_t i = 0; i < ARRAY_SIZE(api->pins) && *oldest; i++)
+        if (!api->pins[i] || api->pins[i]->used_us < (*oldest)->used_us)
+            oldest = &api->pins[i];
+    return oldest;
 }
 
 /* The snapshot of a revision that is kept already or is the applied one. */
@@ -81,18 +81,14 @@ static struct page_pin *pin_keep(struct api_server *api, uint64_t revision)
     struct page_pin *p = pin_find(api, revision, &view);
     if (p || store_applied(api->store).revision != revision)
         return p;
-    size_t count = 0;
-    LIST_FOREACH(it, &api->pins)
-    {
-        if (++count >= PINS_MAX)
-            pin_forget(LIST_ENTRY(it, struct page_pin, link));
-    }
+    struct page_pin **place = pin_place(api);
+    pin_unref(*place);
     p = xcalloc(1, sizeof *p);
     p->refs = 1;
     p->revision = revision;
     p->used_us = clock_mono_us();
     p->pin = store_pin_new(api->store);
-    list_push_front(&api->pins, &p->link);
+    *place = p;
     return p;
 }
 

@@ -296,7 +296,6 @@ struct api_server *api_server_new(const struct api_opts *opts, struct loop *loop
     api->store = registry_store(reg);
     api->dns_has = opts->dns_has;
     api->dns_arg = opts->dns_arg;
-    list_init(&api->pins);
     list_init(&api->watchers);
     return api;
 }
