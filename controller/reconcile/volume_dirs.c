@@ -35,6 +35,7 @@ static void arm(struct volume_dirs *dirs)
 struct purge {
     int root; /* of dirs: where too deep trees are moved to */
     unsigned left;
+    bool is_cut; /* a tree was moved to root */
 };
 
 static void aside_name(char out[64])
@@ -75,6 +76,7 @@ static bool purge_entry(struct purge *p, int fd, const char *name,
         char aside[64];
         (void)close(sub);
         aside_name(aside);
+        p->is_cut = true;
         return renameat(fd, name, p->root, aside) == 0;
     }
     return purge_dir(p, sub, depth + 1) && unlinkat(fd, name, AT_REMOVEDIR) == 0;
@@ -100,7 +102,7 @@ static bool purge_step(struct volume_dirs *dirs)
             log_warn("directory=%s/%s msg=\"cannot be emptied\"", dirs->dir, entry->d_name);
     }
     (void)closedir(dir);
-    return p.left == 0;
+    return p.left == 0 || p.is_cut;
 }
 
 static void on_timer(void *arg)

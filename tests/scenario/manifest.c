@@ -158,6 +158,18 @@ static void fill_set(cJSON *tree, const char *name)
     json_set(template, "spec", pod_spec());
 }
 
+/* 1Mi, ReadWriteOnce; a volume at /data. */
+static void fill_storage(cJSON *tree, const struct kind *kind)
+{
+    cJSON *spec = json_obj(tree, "spec");
+    cJSON *size = kind->id == KIND_PV ? json_obj(spec, "capacity")
+                                      : json_obj(json_obj(spec, "resources"), "requests");
+    json_set_str(size, "storage", "1Mi");
+    cJSON_AddItemToArray(json_arr(spec, "accessModes"), cJSON_CreateString("ReadWriteOnce"));
+    if (kind->id == KIND_PV)
+        json_set_str(json_obj(spec, "hostPath"), "path", "/data");
+}
+
 cJSON *manifest_new(const struct kind *kind, const char *ns, const char *name)
 {
     cJSON *tree = cJSON_CreateObject();
@@ -171,6 +183,10 @@ cJSON *manifest_new(const struct kind *kind, const char *ns, const char *name)
         json_set(tree, "spec", pod_spec());
     if (kind->id == KIND_STATEFULSET || kind->id == KIND_REPLICASET)
         fill_set(tree, name);
+    if (kind->id == KIND_PVC || kind->id == KIND_PV)
+        fill_storage(tree, kind);
+    if (kind->id == KIND_STORAGECLASS)
+        json_set_str(tree, "provisioner", "ordinald.dev/directory");
     return tree;
 }
 
@@ -211,6 +227,21 @@ static bool set_of_pod(cJSON *spec, const char *name, char *value)
     return true;
 }
 
+static bool set_of_storage(cJSON *spec, const struct kind *kind, const char *name, char *value)
+{
+    if (strcmp(name, "size") == 0)
+        json_set_str(kind->id == KIND_PV ? json_get(spec, "capacity")
+                                         : json_at(spec, "resources", "requests", NULL),
+                     "storage", value);
+    else if (strcmp(name, "modes") == 0)
+        json_set(spec, "accessModes", words(value));
+    else if (strcmp(name, "class") == 0)
+        json_set_str(spec, "storageClassName", value);
+    else
+        return false;
+    return true;
+}
+
 bool manifest_set(cJSON *tree, const struct kind *kind, char *word)
 {
     char *value = strchr(word, '=');
@@ -225,6 +256,8 @@ bool manifest_set(cJSON *tree, const struct kind *kind, char *word)
     if (kind->id == KIND_SERVICE && set_of_service(spec, word, value))
         return true;
     if (kind->id == KIND_POD && set_of_pod(spec, word, value))
+        return true;
+    if ((kind->id == KIND_PVC || kind->id == KIND_PV) && set_of_storage(spec, kind, word, value))
         return true;
     if (kind->id == KIND_STATEFULSET && strcmp(word, "claims") == 0) {
         add_claim_template(spec, value);

@@ -8,14 +8,15 @@
  * scenario apply {MANIFEST}  |  apply NS/KIND/NAME WORD=VALUE...     create, or merge
  * (tests/scenario/manifest.h) set NS/KIND/NAME PATH=VALUE...               the main resource;
  * status: the same through /status ready NS/Pod/NAME [ip=A[,A6]]                as its node
- * reports;  unready: Ready=False delete NS/KIND/NAME [grace=N]                by a client; confirm
- * NS/Pod/NAME node=N: by its node query NAME TYPE -> RESULT                    see world_query
- *   expect NS/KIND/NAME PATH=VALUE...            or: absent, present, terminating, living; VALUE *
- * is any, - is none count NS/KIND N                              objects in a namespace ("-":
- * everywhere) serial ZONE remember|same|greater advance DURATION, settle, crash
- *   silence|wake|hold|unhold NODE                knobs of embedded nodes; hold ignores deletions
- *   fail|heal|readdress NS/Pod/NAME
- *   refuse LINE                                  LINE must fail; the state stays
+ * reports;  unready: Ready=False delete NS/KIND/NAME [grace=N] [propagation=Foreground|Orphan] by a
+ * client; confirm NS/Pod/NAME node=N: by its node query NAME TYPE -> RESULT                    see
+ * world_query expect NS/KIND/NAME PATH=VALUE...            or: absent, present, terminating,
+ * living; VALUE * is any, - is none count NS/KIND N                              objects in a
+ * namespace ("-": everywhere) remember NS/KIND/NAME          expect may then ask for "same" or
+ * "other": its uid said|unsaid NS/KIND/NAME REASON              an Event about it serial ZONE
+ * remember|same|greater advance DURATION, settle, crash silence|wake|hold|unhold NODE knobs of
+ * embedded nodes; hold ignores deletions fail|heal|readdress NS/Pod/NAME refuse LINE LINE must
+ * fail; the state stays
  *
  * A line is over when its write was answered; what follows sees it at once. */
 #include <stdio.h>
@@ -37,6 +38,10 @@ struct run {
         uint32_t serial;
     } serials[16];
     size_t serial_count;
+    struct {
+        char key[OBJECT_KEY_MAX + 1], uid[UUID_TEXT_SIZE];
+    } uids[16];
+    size_t uid_count;
 };
 
 static _Noreturn void stop(const struct run *r, const char *format, ...)
@@ -299,9 +304,20 @@ static int run_delete(struct run *r, char *rest)
 {
     const char *ns, *name;
     const struct kind *kind = need_key(r, &rest, &ns, &name);
-    const char *word = next_word(&rest);
-    int64_t grace_s = word && strncmp(word, "grace=", 6) == 0 ? strtoll(word + 6, NULL, 10) : -1;
-    return world_delete_as(&r->w, ROLE_ADMIN, NULL, kind->id, ns, name, grace_s);
+    const struct verb_key key = {kind->id, ns, name};
+    struct delete_opts opts = {0};
+    for (const char *word; (word = next_word(&rest));) {
+        opts.has_grace |= strncmp(word, "grace=", 6) == 0;
+        if (opts.has_grace)
+            opts.grace_s = strtoll(word + 6, NULL, 10);
+        else if (strcmp(word, "propagation=Foreground") == 0)
+            opts.propagation = PROPAGATE_FOREGROUND;
+        else if (strcmp(word, "propagation=Orphan") == 0)
+            opts.propagation = PROPAGATE_ORPHAN;
+        else
+            stop(r, "no such option: %s", word);
+    }
+    return world_delete_with(&r->w, &key, &opts);
 }
 
 static int run_confirm(struct run *r, char *rest)
@@ -352,6 +368,65 @@ static void expect_path(const struct run *r, cJSON *tree, const struct object *o
     free(shown);
 }
 
+static int run_remember(struct run *r, char *rest)
+{
+    const char *ns, *name;
+    const struct kind *kind = need_key(r, &rest, &ns, &name);
+    const struct object *obj = world_find(&r->w, kind->id, ns, name);
+    if (!obj || r->uid_count == ARRAY_SIZE(r->uids))
+        stop(r, "%s cannot be remembered", name);
+    (void)snprintf(r->uids[r->uid_count].key, sizeof r->uids[0].key, "%s", obj->key);
+    (void)snprintf(r->uids[r->uid_count++].uid, UUID_TEXT_SIZE, "%s", obj->uid);
+    return 0;
+}
+
+/* The last uid remembered of the object. */
+static const char *remembered(const struct run *r, const struct object *obj)
+{
+    for (size_t i = r->uid_count; i-- > 0;)
+        if (strcmp(r->uids[i].key, obj->key) == 0)
+            return r->uids[i].uid;
+    stop(r, "%s was not remembered", obj->key);
+}
+
+static size_t events_about(const struct run *r, const struct kind *kind, const char *ns,
+                           const char *name, const char *reason)
+{
+    struct store_view view = store_applied(r->w.store);
+    struct view_cursor cur;
+    size_t n = 0;
+    for (view_seek(&cur, &view, KIND_EVENT, NULL, NULL); cur.object; view_next(&cur)) {
+        cJSON *tree = object_tree(cur.object);
+        const cJSON *about = json_get(tree, "involvedObject");
+        n += strcmp(json_str(tree, "reason", ""), reason) == 0 &&
+             strcmp(json_str(about, "kind", ""), kind->name) == 0 &&
+             strcmp(json_str(about, "name", ""), name) == 0 &&
+             (!kind->namespaced || strcmp(json_str(about, "namespace", ""), ns) == 0);
+        cJSON_Delete(tree);
+    }
+    return n;
+}
+
+static int run_said(struct run *r, char *rest)
+{
+    const char *ns, *name;
+    const struct kind *kind = need_key(r, &rest, &ns, &name);
+    const char *reason = need_word(r, &rest, "REASON");
+    if (events_about(r, kind, ns, name, reason) == 0)
+        stop(r, "no event %s about %s", reason, name);
+    return 0;
+}
+
+static int run_unsaid(struct run *r, char *rest)
+{
+    const char *ns, *name;
+    const struct kind *kind = need_key(r, &rest, &ns, &name);
+    const char *reason = need_word(r, &rest, "REASON");
+    if (events_about(r, kind, ns, name, reason) > 0)
+        stop(r, "an event %s about %s", reason, name);
+    return 0;
+}
+
 static int run_expect(struct run *r, char *rest)
 {
     const char *ns, *name;
@@ -364,7 +439,10 @@ static int run_expect(struct run *r, char *rest)
             stop(r, "%s is %s", name, obj ? "there" : "not there");
         if (!must_be || strcmp(word, "present") == 0)
             continue;
-        if (strcmp(word, "terminating") == 0 || strcmp(word, "living") == 0) {
+        if (strcmp(word, "same") == 0 || strcmp(word, "other") == 0) {
+            if ((strcmp(remembered(r, obj), obj->uid) == 0) != (*word == 's'))
+                stop(r, "%s is not the %s", obj->key, word);
+        } else if (strcmp(word, "terminating") == 0 || strcmp(word, "living") == 0) {
             if ((obj->deleted_us != 0) != (*word == 't'))
                 stop(r, "%s is not %s", obj->key, word);
         } else {
@@ -517,7 +595,8 @@ static int run_line(struct run *r, char *line)
         {"advance", run_advance},     {"settle", run_settle},   {"crash", run_crash},
         {"silence", run_silence},     {"wake", run_wake},       {"hold", run_hold},
         {"unhold", run_unhold},       {"fail", run_fail},       {"heal", run_heal},
-        {"readdress", run_readdress}, {"refuse", run_refuse},
+        {"readdress", run_readdress}, {"refuse", run_refuse},   {"remember", run_remember},
+        {"said", run_said},           {"unsaid", run_unsaid},
     };
     char *word = next_word(&line);
     if (!word || *word == '#')

@@ -286,6 +286,15 @@ UNUSED static int world_delete_as(struct world *w, enum role role, const char *n
     return world_write(w, &v, verb_delete(&v, &key, &opts, &out, &gone, &w->e));
 }
 
+UNUSED static int world_delete_with(struct world *w, const struct verb_key *key,
+                                    const struct delete_opts *opts)
+{
+    struct verb v = world_verb(w, ROLE_ADMIN);
+    AUTO_OBJECT out = NULL;
+    bool gone = false;
+    return world_write(w, &v, verb_delete(&v, key, opts, &out, &gone, &w->e));
+}
+
 UNUSED static int world_delete(struct world *w, enum kind_id kind, const char *ns, const char *name)
 {
     return world_delete_as(w, ROLE_ADMIN, NULL, kind, ns, name, -1);
