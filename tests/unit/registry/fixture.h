@@ -214,7 +214,8 @@ static inline const char *field(struct fixture *f, enum kind_id kind, const char
     const cJSON *at = tree;
     (void)snprintf(buf, sizeof(buf), "%s", path);
     for (char *part = strtok_r(buf, ">", &save); part && at; part = strtok_r(NULL, ">", &save))
-        at = cJSON_IsArray(at) ? cJSON_GetArrayItem(at, atoi(part)) : json_get(at, part);
+        at = cJSON_IsArray(at) ? cJSON_GetArrayItem(at, (int)strtol(part, NULL, 10))
+                               : json_get(at, part);
     if (at) {
         char *text = json_print(at, NULL);
         (void)snprintf(out, sizeof(out), "%s", text);

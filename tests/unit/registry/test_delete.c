@@ -50,55 +50,59 @@ static void run_pod(struct fixture *f, const char *name, const char *ip)
     assert_ok(f, merge_status(f, POD, name, json));
 }
 
-/* One row of R42: a pod in some state, a delete, what is left. */
+/* Rows of R42: a pod in some state, a delete, what is left. */
+static const struct grace_case {
+    const char *name, *node, *phase;
+    bool has_grace;
+    int64_t grace, left; /* left -1: gone at once */
+    const char *spec;
+} grace_cases[] = {
+    {"unscheduled", NULL, "Pending", false, 0, -1, ""},
+    {"unscheduled-grace", NULL, "Pending", true, 60, -1, ""},
+    {"succeeded", "n", "Succeeded", false, 0, -1, ""},
+    {"failed", "n", "Failed", true, 60, -1, ""},
+    {"own-grace", "n", "Running", false, 0, 30, ""},
+    {"spec-grace", "n", "Running", false, 0, 5, "\"terminationGracePeriodSeconds\":5,"},
+    {"asked-grace", "n", "Running", true, 90, 90, ""},
+    {"negative-grace", "n", "Running", true, -7, 1, ""},
+    {"negative-spec", "n", "Running", false, 0, 1, "\"terminationGracePeriodSeconds\":-3,"},
+    {"pending-bound", "n", "Pending", false, 0, 30, ""},
+    {"forced", "n", "Running", true, 0, -1, ""},
+};
+
+static void check_grace(struct fixture *f, const struct grace_case *row)
+{
+    char json[512];
+    (void)snprintf(json, sizeof(json),
+                   "{\"metadata\":{\"name\":\"%s\"},\"spec\":{%s\"containers\":[{\"name\":"
+                   "\"c\",\"image\":\"i\"}]}}",
+                   row->name, row->spec);
+    assert_ok(f, create(f, POD, json));
+    if (row->node)
+        assert_ok(f, bind_pod(f, row->name, row->node));
+    (void)snprintf(json, sizeof(json), "{\"status\":{\"phase\":\"%s\"}}", row->phase);
+    assert_ok(f, merge_status(f, POD, row->name, json));
+    int64_t generation = look(f, POD, row->name)->generation;
+    const struct delete_opts opts = {.has_grace = row->has_grace, .grace_s = row->grace};
+    assert_ok(f, delete_with(f, POD, row->name, &opts));
+    const struct object *pod = look(f, POD, row->name);
+    if (row->left < 0) {
+        if (pod || !f->gone)
+            fail_msg("%s: still there", row->name);
+        return;
+    }
+    assert_non_null(pod);
+    assert_false(f->gone);
+    assert_int_equal(pod->grace_s, row->left);
+    assert_int_equal(pod->deleted_us, START_US + row->left * 1000000);
+    assert_int_equal(pod->generation, generation + 1);
+}
+
 static void r42_grace_of_pods(void **state)
 {
     struct fixture *f = *state;
-    static const struct {
-        const char *name, *node, *phase;
-        bool has_grace;
-        int64_t grace, left; /* left -1: gone at once */
-        const char *spec;
-    } cases[] = {
-        {"unscheduled", NULL, "Pending", false, 0, -1, ""},
-        {"unscheduled-grace", NULL, "Pending", true, 60, -1, ""},
-        {"succeeded", "n", "Succeeded", false, 0, -1, ""},
-        {"failed", "n", "Failed", true, 60, -1, ""},
-        {"own-grace", "n", "Running", false, 0, 30, ""},
-        {"spec-grace", "n", "Running", false, 0, 5, "\"terminationGracePeriodSeconds\":5,"},
-        {"asked-grace", "n", "Running", true, 90, 90, ""},
-        {"negative-grace", "n", "Running", true, -7, 1, ""},
-        {"negative-spec", "n", "Running", false, 0, 1, "\"terminationGracePeriodSeconds\":-3,"},
-        {"pending-bound", "n", "Pending", false, 0, 30, ""},
-        {"forced", "n", "Running", true, 0, -1, ""},
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        char json[512];
-        (void)snprintf(json, sizeof(json),
-                       "{\"metadata\":{\"name\":\"%s\"},\"spec\":{%s\"containers\":[{\"name\":"
-                       "\"c\",\"image\":\"i\"}]}}",
-                       cases[i].name, cases[i].spec);
-        assert_ok(f, create(f, POD, json));
-        if (cases[i].node)
-            assert_ok(f, bind_pod(f, cases[i].name, cases[i].node));
-        (void)snprintf(json, sizeof(json), "{\"status\":{\"phase\":\"%s\"}}", cases[i].phase);
-        assert_ok(f, merge_status(f, POD, cases[i].name, json));
-        int64_t generation = look(f, POD, cases[i].name)->generation;
-        const struct delete_opts opts = {.has_grace = cases[i].has_grace,
-                                         .grace_s = cases[i].grace};
-        assert_ok(f, delete_with(f, POD, cases[i].name, &opts));
-        const struct object *pod = look(f, POD, cases[i].name);
-        if (cases[i].left < 0) {
-            if (pod || !f->gone)
-                fail_msg("%s: still there", cases[i].name);
-            continue;
-        }
-        assert_non_null(pod);
-        assert_false(f->gone);
-        assert_int_equal(pod->grace_s, cases[i].left);
-        assert_int_equal(pod->deleted_us, START_US + cases[i].left * 1000000);
-        assert_int_equal(pod->generation, generation + 1);
-    }
+    for (size_t i = 0; i < ARRAY_SIZE(grace_cases); i++)
+        check_grace(f, &grace_cases[i]);
 }
 
 static void r42_a_second_delete_only_shortens(void **state)
@@ -114,7 +118,7 @@ static void r42_a_second_delete_only_shortens(void **state)
     assert_int_equal(look(f, POD, "kubia-0")->grace_s, 30);
     assert_ok(f, delete_with(f, POD, "kubia-0", &shorter));
     assert_int_equal(look(f, POD, "kubia-0")->grace_s, 10);
-    assert_int_equal(look(f, POD, "kubia-0")->deleted_us, START_US + 10 * 1000000);
+    assert_int_equal(look(f, POD, "kubia-0")->deleted_us, START_US + 10 * 1000000LL);
     /* The node confirms: grace 0 and the uid. */
     char uid[UUID_TEXT_SIZE];
     memcpy(uid, look(f, POD, "kubia-0")->uid, sizeof(uid));

@@ -5,7 +5,7 @@
     "\"template\":{\"metadata\":{\"labels\":{\"app\":\"x\"}},\"spec\":{\"containers\":[{\"name\":" \
     "\"c\",\"image\":\"i\"}]}}"
 #define SELECTOR     "\"selector\":{\"matchLabels\":{\"app\":\"x\"}}"
-#define SET_OF(spec) "{\"metadata\":{\"name\":\"kubia\"},\"spec\":{" spec "}}"
+#define SET_OF(spec) ("{\"metadata\":{\"name\":\"kubia\"},\"spec\":{" spec "}}")
 #define SET          KIND_STATEFULSET, "default"
 #define POD          KIND_POD, "default"
 
@@ -38,7 +38,7 @@ static void r71_defaults_of_a_set(void **state)
         create(f, SET,
                SET_OF(SELECTOR
                       "," TEMPLATE ",\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"data\"},"
-                                   "\"spec\":{\"accessModes\":["
+                      "\"spec\":{\"accessModes\":["
                       "\"ReadWriteOnce\"],\"resources\":{\"requests\":{\"storage\":\"1Mi\"}}}}]")));
     assert_field(f, SET, "kubia", "spec>podManagementPolicy", "\"OrderedReady\"");
     assert_field(f, SET, "kubia", "spec>updateStrategy",
@@ -119,7 +119,7 @@ static void r72_errors_of_a_set(void **state)
         {SET_OF(SELECTOR ",\"template\":{\"metadata\":{\"labels\":{\"app\":\"x\"}},\"spec\":{}}"),
          "spec.template.spec.containers: Required value"},
         {SET_OF(SELECTOR "," TEMPLATE ",\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"d\"},"
-                                      "\"spec\":{\"resources\":{\"requests\":{"
+                         "\"spec\":{\"resources\":{\"requests\":{"
                          "\"storage\":\"1Mi\"}}}}]"),
          "spec.volumeClaimTemplates[0].spec.accessModes: Required value: at least 1 access mode is "
          "required"},
@@ -147,8 +147,8 @@ static void r73_only_seven_fields_may_change(void **state)
         "{\"spec\":{\"serviceName\":\"other\"}}",
         "{\"spec\":{\"podManagementPolicy\":\"Parallel\"}}",
         "{\"spec\":{\"volumeClaimTemplates\":[]}}",
-        "{\"spec\":{\"selector\":{\"matchLabels\":{\"app\":\"x\",\"b\":\"c\"}},\"template\":{"
-        "\"metadata\":{\"labels\":{\"b\":\"c\"}}}}}"};
+        ("{\"spec\":{\"selector\":{\"matchLabels\":{\"app\":\"x\",\"b\":\"c\"}},\"template\":{"
+         "\"metadata\":{\"labels\":{\"b\":\"c\"}}}}}")};
     static const char *const fine[] = {
         "{\"spec\":{\"replicas\":0}}",
         "{\"spec\":{\"ordinals\":{\"start\":2}}}",
@@ -200,7 +200,7 @@ static void r69_status_of_a_set_is_checked(void **state)
         assert_int_equal(merge_status(f, SET, "kubia", refused[i]), ERR_INVALID);
 }
 
-#define POD_OF(spec) "{\"metadata\":{\"name\":\"p\"},\"spec\":{" spec "}}"
+#define POD_OF(spec) ("{\"metadata\":{\"name\":\"p\"},\"spec\":{" spec "}}")
 
 static void pods_get_what_the_server_adds(void **state)
 {
@@ -298,7 +298,7 @@ static void r88_a_pod_spec_hardly_changes(void **state)
 }
 
 #define CLAIM          KIND_PVC, "default"
-#define CLAIM_OF(spec) "{\"metadata\":{\"name\":\"c\"},\"spec\":{" spec "}}"
+#define CLAIM_OF(spec) ("{\"metadata\":{\"name\":\"c\"},\"spec\":{" spec "}}")
 #define MODES          "\"accessModes\":[\"ReadWriteOnce\"]"
 #define SIZE(text)     "\"resources\":{\"requests\":{\"storage\":\"" text "\"}}"
 

@@ -86,7 +86,7 @@ static void r99_addresses_are_unique_and_in_range(void **state)
         (void)snprintf(name, sizeof(name), "s%d", i);
         const char *ip = service_view(look(f, SVC, name))->cluster_ips[0];
         assert_memory_equal(ip, "10.9.0.", 7);
-        seen |= 1u << atoi(ip + 7);
+        seen |= 1u << strtol(ip + 7, NULL, 10);
     }
     assert_int_equal(seen, 0x7e);
     assert_int_equal(
