@@ -143,8 +143,12 @@ def test_p15_p16_any():
 
 
 def test_p17_transfers_are_refused():
-    for qtype in ("AXFR", "IXFR"):
-        assert raw(query(ZONE, qtype), tcp=True).rcode == "REFUSED"
+    assert raw(query(ZONE, "AXFR"), tcp=True).rcode == "REFUSED"
+    soa = b"\xc0\x0c" + struct.pack("!HHIH", 6, 1, 0, 22) + b"\0\0" + struct.pack("!IIIII", 1, 0, 0, 0, 0)
+    incremental = bytearray(query(ZONE, "IXFR") + soa)
+    incremental[9] = 1  # NSCOUNT: the client's SOA (RFC 1995 section 3)
+    assert raw(bytes(incremental), tcp=True).rcode == "REFUSED"
+    assert raw(query("example.org.", "AXFR"), tcp=True).rcode == "NOTAUTH"
     assert raw(query(ZONE, "AXFR")).rcode in ("REFUSED", "FORMERR")
 
 
