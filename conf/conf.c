@@ -156,7 +156,7 @@ static int read_file(const char *path, char **text, size_t *len, struct err *e)
 static int load_file(const char *path, struct options *o, struct err *e)
 {
     char *text = NULL;
-    size_t len;
+    size_t len = 0;
     struct yaml_file file = {0};
     struct err why = {0};
     int rc = read_file(path, &text, &len, e);
