@@ -26,7 +26,7 @@
 #define COMPONENT       "embedded-node"
 #define LEASE_NAMESPACE "kube-node-lease"
 #define LEASE_SECONDS   40
-#define BEAT_EVERY_US   INT64_C(10000000)
+#define BEAT_EVERY_US   INT64_C(10000000) /* at most; a quarter of nodes.grace when that is less */
 #define RINGS_META      "embedded-addresses"
 #define FAMILIES        2
 /* Positions looked at before a full block is given up for now. */
@@ -62,6 +62,12 @@ struct embedded {
 static struct store_view head(const struct embedded *em)
 {
     return store_head(runner_store(em->runner));
+}
+
+static int64_t beat_every_us(const struct embedded *em)
+{
+    int64_t quarter_us = runner_opts(em->runner)->node_grace_us / 4;
+    return quarter_us < BEAT_EVERY_US ? quarter_us : BEAT_EVERY_US;
 }
 
 static void queue_at(struct embedded *em, int64_t due_us, const char *kind, const char *ns,
@@ -322,12 +328,12 @@ static int sync_node(struct embedded *em, struct embedded_node *node, struct err
     if (rc < 0)
         return rc;
     node->was_seen = true;
-    if (node->beat_us == 0 || now_us - node->beat_us >= BEAT_EVERY_US) {
+    if (node->beat_us == 0 || now_us - node->beat_us >= beat_every_us(em)) {
         if ((rc = renew_lease(em, node, e)) < 0)
             return rc;
         node->beat_us = now_us;
     }
-    queue_at(em, node->beat_us + BEAT_EVERY_US, "node", "", node->name);
+    queue_at(em, node->beat_us + beat_every_us(em), "node", "", node->name);
     return 0;
 }
 

@@ -52,7 +52,8 @@ static void r71_defaults_of_a_set(void **state)
     assert_field(f, SET, "kubia", "spec>template>spec>terminationGracePeriodSeconds", "30");
     assert_field(f, SET, "kubia", "spec>template>spec>schedulerName", "\"default-scheduler\"");
     assert_field(f, SET, "kubia", "spec>template>spec>containers>0>imagePullPolicy", "\"Always\"");
-    assert_field(f, SET, "kubia", "spec>volumeClaimTemplates>0>spec>volumeMode", "\"Filesystem\"");
+    assert_field(f, SET, "kubia", "spec>volumeClaimTemplates>0>spec>volumeMode",
+                 ""); /* as written */
     assert_field(f, SET, "kubia", "status", "{\"replicas\":0,\"availableReplicas\":0}");
     /* R47: an explicit type alone leaves rollingUpdate absent. */
     assert_ok(
