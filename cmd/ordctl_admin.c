@@ -17,38 +17,60 @@ static const char *const history_columns[] = {"EPOCH", "UID",   "NODE", "ADDRESS
                                               "FROM",  "UNTIL", "ENDED"};
 enum { HISTORY_COLUMNS = 7 };
 
-static char *cell_or_dash(const cJSON *parent, const char *name)
+static char *cell_or(const cJSON *parent, const char *name, const char *fallback)
 {
     const char *text = json_str(parent, name, "");
-    return xstrdup(*text ? text : "-");
+    return xstrdup(*text ? text : fallback);
 }
 
-static char *addresses_cell(const cJSON *incarnation)
+/* Texts of a list, or of one member of each of its objects, joined by commas. */
+static char *list_cell(const cJSON *list, const char *member)
 {
     struct buf_out out;
     buf_out_init(&out);
     const cJSON *it = NULL;
-    cJSON_ArrayForEach(it, json_get(incarnation, "addresses")) if (cJSON_IsString(it))
-        buf_printf(&out, "%s%s", out.len ? "," : "", it->valuestring);
+    cJSON_ArrayForEach(it, list)
+    {
+        const cJSON *text = member ? json_get(it, member) : it;
+        if (cJSON_IsString(text))
+            buf_printf(&out, "%s%s", out.len ? "," : "", text->valuestring);
+    }
     if (!out.len)
-        buf_putc(&out, '-');
+        buf_puts(&out, "<none>");
     return buf_out_take(&out, NULL);
 }
 
-static void history_row(const cJSON *it, char **cells)
+static bool has_text(const cJSON *list, const char *text)
+{
+    const cJSON *it = NULL;
+    cJSON_ArrayForEach(it, list) if (cJSON_IsString(it) &&
+                                     strcmp(it->valuestring, text) == 0) return true;
+    return false;
+}
+
+/* One incarnation. Where it is becomes part of the history when it ends; until then the pod (NULL
+ * when it is gone) knows. */
+static void history_row(const cJSON *it, const cJSON *identity, const cJSON *pod, char **cells)
 {
     int64_t epoch = 0;
     (void)json_int(it, "epoch", 0, INT64_MAX, &epoch);
+    const char *uid = json_str(it, "uid", "");
+    bool lives =
+        !json_get(it, "until") && strcmp(json_str(json_get(pod, "metadata"), "uid", ""), uid) == 0;
     cells[0] = xasprintf("%lld", (long long)epoch);
-    cells[1] = cell_or_dash(it, "podUID");
-    cells[2] = cell_or_dash(it, "nodeName");
-    cells[3] = addresses_cell(it);
-    cells[4] = cell_or_dash(it, "from");
-    cells[5] = cell_or_dash(it, "until");
-    cells[6] = cell_or_dash(it, "reason");
+    cells[1] = cell_or(it, "uid", "<none>");
+    cells[2] = lives ? cell_or(json_get(pod, "spec"), "nodeName", "<none>")
+                     : cell_or(it, "nodeName", "<none>");
+    cells[3] = lives ? list_cell(json_at(pod, "status", "podIPs", NULL), "ip")
+                     : list_cell(json_get(it, "addresses"), NULL);
+    cells[4] = cell_or(it, "from", "<unknown>");
+    cells[5] = cell_or(it, "until", lives ? "<present>" : "<unknown>");
+    const char *why = json_str(it, "why", "");
+    bool is_fenced = has_text(json_get(identity, "fencedUIDs"), uid);
+    cells[6] = xasprintf("%s%s", *why ? why : "<none>", is_fenced ? " (fenced)" : "");
 }
 
-static void print_history(struct ctl *ctl, const cJSON *identity)
+static void print_history(struct ctl *ctl, const cJSON *identity, const cJSON *pod)
 {
     const cJSON *list = json_get(identity, "incarnations"), *it = NULL;
     size_t rows = 1, row = 0;
@@ -56,7 +78,7 @@ static void print_history(struct ctl *ctl, const cJSON *identity)
     char **cells = xcalloc(rows * HISTORY_COLUMNS, sizeof(*cells));
     for (size_t c = 0; c < HISTORY_COLUMNS; c++)
         cells[c] = xstrdup(history_columns[c]);
-    cJSON_ArrayForEach(it, list) history_row(it, cells + ++row * HISTORY_COLUMNS);
+    cJSON_ArrayForEach(it, list) history_row(it, identity, pod, cells + ++row * HISTORY_COLUMNS);
     struct buf_out out;
     buf_out_init(&out);
     print_rows(&out, cells, HISTORY_COLUMNS, rows);
@@ -67,6 +89,31 @@ static void print_history(struct ctl *ctl, const cJSON *identity)
     free(cells);
 }
 
+/* *out stays NULL when the object is absent and need not be there. */
+static int get_named(struct ctl *ctl, const char *group, const char *resource, const char *name,
+                     bool is_needed, cJSON **out)
+{
+    struct buf_out path;
+    buf_out_init(&path);
+    buf_printf(&path, "%s/namespaces/", group);
+    path_put_escaped(&path, ctl->ns);
+    buf_printf(&path, "/%s/", resource);
+    path_put_escaped(&path, name);
+    struct reply reply;
+    struct err e = {0};
+    int rc = client_request(ctl->client, "GET", path.data, ACCEPT_JSON, NULL, NULL, &reply, &e);
+    buf_out_fini(&path);
+    if (rc < 0)
+        return ctl_error("%s", e.text);
+    int status = 0;
+    if (reply.status < 400)
+        *out = TAKE(reply.tree);
+    else if (is_needed || reply.status != 404)
+        status = ctl_refused(&reply);
+    reply_fini(&reply);
+    return status;
+}
+
 static int run_history(struct ctl *ctl)
 {
     if (ctl->args.word_count != 1)
@@ -74,19 +121,16 @@ static int run_history(struct ctl *ctl)
     const char *name = ctl->args.words[0];
     const char *slash = strchr(name, '/');
     name = slash ? slash + 1 : name;
-    struct buf_out path;
-    buf_out_init(&path);
-    buf_puts(&path, "/apis/ordinald.dev/v1/namespaces/");
-    path_put_escaped(&path, ctl->ns);
-    buf_puts(&path, "/identities/");
-    path_put_escaped(&path, name);
-    cJSON *identity = ctl_call(ctl, "GET", path.data, ACCEPT_JSON, NULL, NULL);
-    buf_out_fini(&path);
-    if (!identity)
-        return 1;
-    print_history(ctl, identity);
+    cJSON *identity = NULL;
+    cJSON *pod = NULL;
+    int status = get_named(ctl, "/apis/ordinald.dev/v1", "identities", name, true, &identity);
+    if (!status)
+        status = get_named(ctl, "/api/v1", "pods", name, false, &pod);
+    if (!status)
+        print_history(ctl, identity, pod);
     cJSON_Delete(identity);
-    return 0;
+    cJSON_Delete(pod);
+    return status;
 }
 
 const struct command command_history = {

@@ -205,8 +205,10 @@ static int send_one(const struct sending *s, const struct manifest *m, struct re
 static bool waits_for_namespace(const struct sending *s, size_t index, const struct reply *reply)
 {
     const struct manifest *m = &s->all->at[index];
-    const char *kind = json_str(json_get(reply->tree, "details"), "kind", "");
-    if (reply->status != 404 || strcmp(kind, "namespaces") != 0)
+    char *absent = xasprintf("namespaces \"%s\" not found", m->ns);
+    bool is_absent = reply->status == 404 && strcmp(reply_message(reply), absent) == 0;
+    free(absent);
+    if (!is_absent)
         return false;
     for (size_t i = 0; i < index; i++) {
         const struct manifest *other = &s->all->at[i];

@@ -13,6 +13,7 @@
 #include "base/json.h"
 
 #define LIST_DEPTH_MAX 8
+#define NO_SERVER      2 /* status of a check: there is no point in going on */
 
 /* ---- texts ---- */
 
@@ -173,7 +174,7 @@ static int check_namespace(const struct ctl *ctl, struct manifest *m, const cJSO
     return 0;
 }
 
-/* What can be said about one object without sending it. */
+/* What can be said about one object without sending it: 0, 1 or NO_SERVER. */
 static int check_object(struct ctl *ctl, struct manifest *m, bool needs_name)
 {
     const char *version = need_text(m, m->object, "apiVersion", "apiVersion");
@@ -185,7 +186,7 @@ static int check_object(struct ctl *ctl, struct manifest *m, bool needs_name)
         return complain(m, line_of(m, "kind"), "kind: no matches for kind \"%s\" in version \"%s\"",
                         kind, version);
     if (found < 0)
-        return 1;
+        return NO_SERVER;
     m->kind = (size_t)found;
     const cJSON *meta = json_get(m->object, "metadata");
     if (meta && !cJSON_IsObject(meta))
@@ -222,7 +223,8 @@ static int add_object(struct ctl *ctl, struct manifests *all, struct manifest m,
         item.object = it;
         char *path = xasprintf("%sitems[%d].", m.path, i++);
         item.path = path;
-        status |= add_object(ctl, all, item, needs_name, depth + 1);
+        if (!(status & NO_SERVER))
+            status |= add_object(ctl, all, item, needs_name, depth + 1);
         free(path);
     }
     return status;
@@ -248,13 +250,13 @@ int manifests_read(struct ctl *ctl, bool needs_name, struct manifests *out)
             char none[] = "";
             struct manifest m = {
                 .object = doc->root, .doc = doc, .file = source->name, .path = none};
-            if (!cJSON_IsNull(doc->root))
+            if (!cJSON_IsNull(doc->root) && !(status & NO_SERVER))
                 status |= add_object(ctl, out, m, needs_name, 0);
         }
     }
     if (!status && !out->count)
         status = ctl_error("no objects in what was given with -f");
-    return status;
+    return status ? 1 : 0;
 }
 
 void manifests_fini(struct manifests *m)
@@ -336,13 +338,31 @@ void manifest_explain(const struct manifest *m, const cJSON *status, struct buf_
     buf_printf(out, "%s:%d: %s\n", m->file, line_of_message(m, message), message);
 }
 
+/* How much of the message says what the lines with places say again. */
+static size_t message_head(const char *message)
+{
+    static const char *const ends[] = {": [", ": unknown field \"", ": duplicate field \"",
+                                       " is invalid: "};
+    size_t len = strlen(message);
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+        const char *at = strstr(message, ends[i]);
+        size_t keep = strcmp(ends[i], " is invalid: ") == 0 ? strlen(" is invalid") : 0;
+        if (at && (size_t)(at - message) + keep < len)
+            len = (size_t)(at - message) + keep;
+    }
+    return len;
+}
+
 void manifest_refused(const struct manifest *m, const struct reply *reply)
 {
     struct buf_out lines;
     buf_out_init(&lines);
-    manifest_explain(m, reply->tree, &lines);
+    const char *message = reply_message(reply);
     (void)fflush(stdout);
-    (void)fprintf(stderr, "Error from server (%s): %s\n%s", reply_reason(reply),
-                  reply_message(reply), lines.data);
+    (void)fprintf(stderr, "Error from server (%s): ", reply_reason(reply));
+    if (put_causes(m, reply->tree, &lines) || put_fields(m, message, &lines))
+        (void)fprintf(stderr, "%.*s\n%s", (int)message_head(message), message, lines.data);
+    else
+        (void)fprintf(stderr, "%s:%d: %s\n", m->file, line_of_message(m, message), message);
     buf_out_fini(&lines);
 }

@@ -17,7 +17,7 @@ struct view {
     struct ctl *ctl;
     enum output output;
     const char *labels, *fields;
-    bool all_namespaces, sorts_events;
+    bool all_namespaces;
     struct targets targets;
     cJSON *items; /* owned: objects gathered for -o json and -o yaml */
     bool any;     /* something was printed */
@@ -53,6 +53,12 @@ static const struct resource_info *info_of(const struct view *v, size_t kind)
     return &v->ctl->kinds[kind];
 }
 
+/* Events are shown in the order of time: their names say nothing. */
+static bool is_sorted(const struct view *v, size_t kind)
+{
+    return strcmp(info_of(v, kind)->name, "events") == 0;
+}
+
 static const char *ns_of(const struct view *v)
 {
     return v->all_namespaces ? "" : v->ctl->ns;
@@ -68,7 +74,7 @@ static char *list_path(const struct view *v, size_t kind, const char *token)
     path_put_query(&path, "fieldSelector", v->fields);
     path_put_query(&path, "limit", PAGE);
     path_put_query(&path, "continue", token);
-    if (v->sorts_events && is_table(v))
+    if (is_sorted(v, kind) && is_table(v))
         path_put_query(&path, "includeObject", "Object");
     return buf_out_take(&path, NULL);
 }
@@ -135,25 +141,30 @@ static void take_object(struct view *v, size_t kind, cJSON *object)
 
 /* ---- events in the order of time ---- */
 
-static int64_t event_time(const cJSON *row)
+/* A row of a Table holds the event, an item of a list is it. */
+static const cJSON *event_of(const cJSON *row)
+{
+    const cJSON *object = json_get(row, "object");
+    return object ? object : row;
+}
+
+static int64_t event_time(const cJSON *event)
 {
     static const char *const names[] = {"lastTimestamp", "eventTime", "firstTimestamp"};
-    const cJSON *object = json_get(row, "object");
-    object = object ? object : row;
     int64_t us = 0;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        const char *text = json_str(object, names[i], NULL);
+        const char *text = json_str(event, names[i], NULL);
         if (text && clock_parse(text, &us))
             return us;
     }
-    const char *text = json_str(json_get(object, "metadata"), "creationTimestamp", "");
+    const char *text = json_str(json_get(event, "metadata"), "creationTimestamp", "");
     return clock_parse(text, &us) ? us : 0;
 }
 
 struct timed {
     cJSON *row;
     int64_t us;
-    size_t place;
+    uint64_t revision; /* orders what happened within one second */
 };
 
 static int compare_timed(const void *a, const void *b)
@@ -161,7 +172,7 @@ static int compare_timed(const void *a, const void *b)
     const struct timed *x = a, *y = b;
     if (x->us != y->us)
         return x->us < y->us ? -1 : 1;
-    return x->place < y->place ? -1 : 1;
+    return x->revision < y->revision ? -1 : x->revision > y->revision;
 }
 
 static void sort_by_time(cJSON *list)
@@ -170,7 +181,9 @@ static void sort_by_time(cJSON *list)
     struct timed *rows = xcalloc(count + 1, sizeof(*rows));
     for (size_t i = 0; i < count; i++) {
         cJSON *row = cJSON_DetachItemViaPointer(list, list->child);
-        rows[i] = (struct timed){row, event_time(row), i};
+        const cJSON *event = event_of(row);
+        const char *revision = json_str(json_get(event, "metadata"), "resourceVersion", "0");
+        rows[i] = (struct timed){row, event_time(event), strtoull(revision, NULL, 10)};
     }
     qsort(rows, count, sizeof(*rows), compare_timed);
     for (size_t i = 0; i < count; i++)
@@ -213,7 +226,7 @@ static cJSON *read_pages(struct view *v, size_t kind)
         }
     } while (*token);
     free(token);
-    if (v->sorts_events)
+    if (is_sorted(v, kind))
         sort_by_time(json_arr(whole, list_name));
     return whole;
 }
@@ -501,8 +514,7 @@ static int run_events(struct ctl *ctl)
     struct view v = {.ctl = ctl,
                      .labels = ctl_selector(ctl),
                      .fields = args_text(&ctl->args, "field-selector", ""),
-                     .all_namespaces = ctl_all_namespaces(ctl),
-                     .sorts_events = true};
+                     .all_namespaces = ctl_all_namespaces(ctl)};
     if (output_of(ctl, &v.output))
         return 1;
     if (ctl->args.word_count)

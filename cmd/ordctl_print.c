@@ -164,6 +164,10 @@ static bool may_be_plain(const char *text)
         return false;
     if (strchr("-?:,[]{}#&*!|>'\"%@` =<", *text) || strcmp(text, "...") == 0)
         return false;
+    /* what other readers of YAML 1.1 take for a date, a time or a sexagesimal number */
+    if (*text >= '0' && *text <= '9' &&
+        (strchr(text, ':') || text[strspn(text, "0123456789")] == '-'))
+        return false;
     size_t len = strlen(text);
     if (text[len - 1] == ' ' || text[len - 1] == ':')
         return false;

@@ -31,6 +31,7 @@
 #include "controller/registry/registry.h"
 #include "controller/store/store.h"
 #include "dns/server.h"
+#include "zones/zone_text.h"
 #include "zones/zone_txn.h"
 
 enum { EXIT_CONFIG = 1, EXIT_START = 2 };
@@ -356,6 +357,25 @@ static bool dns_has(void *arg, uint64_t revision)
     return publish_oldest_in_use(zones_publish(d->zones)) >= wanted;
 }
 
+/* One zone as master-file text, of the version that is published now. */
+static int dump_zone(void *arg, const char *zone, struct buf_out *out, struct err *e)
+{
+    const struct daemon *d = arg;
+    uint8_t name[NAME_MAX_WIRE];
+    const char *wanted = *zone ? zone : d->options.zone_name;
+    int rc = name_parse(wanted, name, e);
+    if (rc < 0)
+        return rc;
+    const struct zone_version *version = zones_current(d->zones);
+    const struct zone_apex *apex = zone_apex_find(version, name);
+    size_t len = 0;
+    const uint8_t *apex_name = apex ? zone_node_name(apex->node, &len) : NULL;
+    if (!apex || !name_equal(apex_name, name))
+        return err_set(e, ERR_NOT_FOUND, "no zone \"%s\" is served here", wanted);
+    zone_text_zone(version, apex, out);
+    return 0;
+}
+
 static int store_start(struct daemon *d, struct err *e)
 {
     const struct options *o = &d->options;
@@ -439,6 +459,8 @@ static int api_start(struct daemon *d, struct err *e)
         .tls_client_ca = o->api_tls_client_ca,
         .dns_has = dns_has,
         .dns_arg = d,
+        .dump_zone = dump_zone,
+        .zone_arg = d,
     };
     return api_server_start(&opts, d->loop, d->registry, &d->api, e);
 }

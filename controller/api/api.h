@@ -33,6 +33,8 @@ struct api_server {
     struct http_server *http;
     bool (*dns_has)(void *arg, uint64_t revision);
     void *dns_arg;
+    int (*dump_zone)(void *arg, const char *zone, struct buf_out *out, struct err *e);
+    void *zone_arg;
     struct page_pin *pins[API_PINS_MAX]; /* snapshots that paged lists continue from (list.c) */
     struct list watchers;                /* watch_stream.c */
     size_t pending;                      /* writes whose outcome is not known yet */
@@ -117,6 +119,8 @@ bool selection_matches(const struct selection *s, const struct object *obj);
 void rest_get(struct api_request *r);
 void rest_write(struct api_request *r); /* create, update, patch, delete, deletecollection */
 void review_create(struct api_request *r);
+/* admin.c: ROUTE_BACKUP and ROUTE_ZONES. */
+void admin_handle(struct api_request *r);
 void list_start(struct api_request *r);
 void list_pins_free(struct api_server *api);
 void watch_start(struct api_request *r);

@@ -337,6 +337,8 @@ static size_t document_of(const struct route *r, unsigned *servable)
         return DOC_VERSION;
     case ROUTE_ROOT:
         return DOC_ROOT;
+    case ROUTE_BACKUP:
+    case ROUTE_ZONES:
     case ROUTE_RESOURCE:
     case ROUTE_HEALTH:
         break;

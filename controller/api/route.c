@@ -150,6 +150,20 @@ static bool parse_single(struct route *out, const char *word)
     return false;
 }
 
+/* What is ordinald's own and no resource. */
+static bool parse_own(struct route *out, const struct segments *s)
+{
+    if (s->count < 3 || strcmp(s->at[1], "v1") != 0)
+        return false;
+    if (strcmp(s->at[2], "backup") == 0) {
+        out->to = ROUTE_BACKUP;
+        return s->count == 3;
+    }
+    out->to = ROUTE_ZONES;
+    out->name = s->count > 3 ? s->at[3] : NULL;
+    return strcmp(s->at[2], "zones") == 0 && s->count <= 4;
+}
+
 bool route_parse(const char *path, struct arena *arena, struct route *out)
 {
     struct segments s;
@@ -166,6 +180,8 @@ bool route_parse(const char *path, struct arena *arena, struct route *out)
         return parse_group(out, &s, 1, true, ROUTE_GROUP_VERSION);
     if (strcmp(s.at[0], "apis") == 0)
         return parse_group(out, &s, 1, false, ROUTE_GROUP_VERSION);
+    if (strcmp(s.at[0], "ordinald") == 0)
+        return parse_own(out, &s);
     return strcmp(s.at[0], "openapi") == 0 && parse_openapi(out, &s);
 }
 

@@ -21,7 +21,9 @@ enum route_to {
     ROUTE_HEALTH,     /* /healthz, /livez, /readyz */
     ROUTE_OPENAPI_V2, /* /openapi/v2, /swagger-2.0.0.pb-v1 */
     ROUTE_OPENAPI_V3,
-    ROUTE_OPENAPI_GROUP /* /openapi/v3/api/v1, /openapi/v3/apis/<group>/<version> */
+    ROUTE_OPENAPI_GROUP, /* /openapi/v3/api/v1, /openapi/v3/apis/<group>/<version> */
+    ROUTE_BACKUP,        /* /ordinald/v1/backup */
+    ROUTE_ZONES          /* /ordinald/v1/zones[/<zone>] */
 };
 
 struct route {
@@ -29,7 +31,7 @@ struct route {
     const char *group, *version;
     const struct resource *resource;
     const char *ns;     /* "" for cluster scope and for lists over all namespaces */
-    const char *name;   /* NULL for a collection */
+    const char *name;   /* NULL for a collection; the zone of ROUTE_ZONES */
     const char *sub;    /* NULL for the main resource */
     const char *health; /* ROUTE_HEALTH: "healthz", ... */
 };

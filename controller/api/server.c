@@ -272,6 +272,10 @@ void api_handle(void *arg, struct http_exchange *x)
         handle_resource(r);
         return;
     }
+    if (r->route.to == ROUTE_BACKUP || r->route.to == ROUTE_ZONES) {
+        admin_handle(r);
+        return;
+    }
     if (x->request.method != HTTP_GET && x->request.method != HTTP_HEAD) {
         err_set(&e, ERR_METHOD, "the server does not allow this method on the requested resource");
         api_reply_err(r, &e);
@@ -296,6 +300,8 @@ struct api_server *api_server_new(const struct api_opts *opts, struct loop *loop
     api->store = registry_store(reg);
     api->dns_has = opts->dns_has;
     api->dns_arg = opts->dns_arg;
+    api->dump_zone = opts->dump_zone;
+    api->zone_arg = opts->zone_arg;
     list_init(&api->watchers);
     return api;
 }

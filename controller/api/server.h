@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/loop.h"
 #include "controller/registry/registry.h"
@@ -23,6 +24,10 @@ struct api_opts {
      * be NULL. */
     bool (*dns_has)(void *arg, uint64_t revision);
     void *dns_arg;
+    /* GET /ordinald/v1/zones/<zone>: appends the zone ("" = the cluster zone) as master-file text. 0 or ERR_NOT_FOUND. May be
+     * NULL. */
+    int (*dump_zone)(void *arg, const char *zone, struct buf_out *out, struct err *e);
+    void *zone_arg;
 };
 struct api_server;
 /* Opens the listeners and serves. ERR_IO names the address. */

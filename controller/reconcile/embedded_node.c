@@ -28,6 +28,7 @@
 #define LEASE_SECONDS   40
 #define BEAT_EVERY_US   INT64_C(10000000) /* at most; a quarter of nodes.grace when that is less */
 #define RINGS_META      "embedded-addresses"
+#define SIMULATE        "ordinald.dev/simulate"
 #define FAMILIES        2
 /* Positions looked at before a full block is given up for now. */
 #define PROBES_MOST 65536
@@ -509,6 +510,22 @@ static void queue_fences_of(struct embedded *em, const char *node)
 
 /* ---- the row ---- */
 
+/* Annotation ordinald.dev/simulate: silent on a Node (ordctl nodes silence). */
+static bool is_asked_silent(const struct object *node)
+{
+    char how[16];
+    return node && object_annotation(node, SIMULATE, how, sizeof how) && strcmp(how, "silent") == 0;
+}
+
+/* Only a change of the annotation acts, so that it and the knob do not undo each other. */
+static void obey_annotation(struct embedded *em, const struct store_change *change)
+{
+    const struct object *obj = change->after ? change->after : change->before;
+    bool is_silent = is_asked_silent(change->after);
+    if (is_silent != is_asked_silent(change->before))
+        embedded_silence(em, obj->name, is_silent);
+}
+
 static void embedded_on_change(struct runner *runner, void *state,
                                const struct store_change *change)
 {
@@ -525,6 +542,7 @@ static void embedded_on_change(struct runner *runner, void *state,
             queue_at(em, 0, kind, obj->ns, obj->name);
         }
     } else if (obj->kind->id == KIND_NODE && keymap_has(&em->by_name, obj->name)) {
+        obey_annotation(em, change);
         queue_at(em, 0, "node", "", obj->name);
     }
 }
@@ -584,7 +602,10 @@ static void *embedded_start(struct runner *runner)
         *keymap_put(&em->by_name, em->nodes[i].name) = &em->nodes[i];
     }
     restore_rings(em);
+    struct store_view view = head(em);
     for (size_t i = 0; i < count; i++) {
+        em->nodes[i].is_silent =
+            is_asked_silent(view_find(&view, KIND_NODE, "", em->nodes[i].name));
         queue_at(em, 0, "node", "", em->nodes[i].name);
         queue_pods_of(em, &em->nodes[i]);
     }

@@ -64,12 +64,40 @@ static void paths_lead_to_resources(void **state)
     }
 }
 
+static void own_paths_are_no_resources(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        enum route_to to;
+        const char *name;
+    } cases[] = {{"/ordinald/v1/backup", ROUTE_BACKUP, NULL},
+                 {"/ordinald/v1/zones", ROUTE_ZONES, NULL},
+                 {"/ordinald/v1/zones/cluster.local", ROUTE_ZONES, "cluster.local"}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct arena arena;
+        struct route r;
+        arena_init(&arena);
+        assert_true(route_parse(cases[i].path, &arena, &r));
+        assert_int_equal(r.to, cases[i].to);
+        assert_int_equal(r.name != NULL, cases[i].name != NULL);
+        if (r.name)
+            assert_string_equal(r.name, cases[i].name);
+        arena_fini(&arena);
+    }
+}
+
 static void other_paths_do_not_exist(void **state) /* A14 */
 {
     (void)state;
     static const char *const paths[] = {"",
                                         "x",
                                         "/nope",
+                                        "/ordinald/v1",
+                                        "/ordinald/v2/backup",
+                                        "/ordinald/v1/backup/x",
+                                        "/ordinald/v1/zones/a/b",
+                                        "/ordinald/v1/nope",
                                         "/api/v2",
                                         "/api/v1/nope",
                                         "/apis/nope",
@@ -357,6 +385,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_lead_to_resources),
+        cmocka_unit_test(own_paths_are_no_resources),
         cmocka_unit_test(other_paths_do_not_exist),
         cmocka_unit_test(documents_have_their_paths),
         cmocka_unit_test(methods_become_verbs),

@@ -1,0 +1,79 @@
+/* controller/api/admin.c - what ordctl asks of the daemon itself, beside the Kubernetes paths:
+ *
+ *   POST /ordinald/v1/backup {"directory": "/abs"}   a consistent copy of the store, while running
+ *   GET  /ordinald/v1/zones[/ZONE]                   a zone as master-file text
+ *
+ * A backup makes files with the daemon's rights, so only the Unix socket may ask for one. */
+#include <string.h>
+
+#include "controller/api/api.h"
+#include "controller/api/body.h"
+
+static int read_directory(const struct api_request *r, cJSON **body, const char **out,
+                          struct err *e)
+{
+    enum body_form form;
+    int rc = body_read(&r->x->request, false, &form, body, e);
+    if (rc < 0)
+        return rc;
+    *out = json_str(*body, "directory", "");
+    if (**out != '/')
+        return err_set(e, ERR_MALFORMED, "directory: the body must name an absolute path");
+    return 0;
+}
+
+static void backup(struct api_request *r)
+{
+    struct err e = {0};
+    cJSON *body = NULL;
+    const char *directory = NULL;
+    int rc = 0;
+    if (!r->x->request.peer.is_unix)
+        rc = err_set(&e, ERR_FORBIDDEN, "a backup can be asked for on the Unix socket only");
+    if (rc == 0)
+        rc = read_directory(r, &body, &directory, &e);
+    if (rc == 0)
+        rc = store_backup(r->api->store, directory, &e);
+    cJSON_Delete(body);
+    if (rc < 0) {
+        api_reply_err(r, &e);
+        return;
+    }
+    struct buf_out out;
+    buf_out_init(&out);
+    status_write_success(&out, NULL);
+    api_reply(r, 200, "application/json", &out);
+}
+
+static void dump_zone(struct api_request *r)
+{
+    struct err e = {0};
+    struct buf_out out;
+    buf_out_init(&out);
+    int rc = r->api->dump_zone
+                 ? r->api->dump_zone(r->api->zone_arg, r->route.name ? r->route.name : "", &out, &e)
+                 : err_set(&e, ERR_NOT_FOUND, "no zones are served here");
+    if (rc < 0) {
+        buf_out_fini(&out);
+        api_reply_err(r, &e);
+        return;
+    }
+    api_reply(r, 200, "text/plain; charset=utf-8", &out);
+}
+
+void admin_handle(struct api_request *r)
+{
+    enum http_method method = r->x->request.method;
+    bool is_backup = r->route.to == ROUTE_BACKUP;
+    if (is_backup && method == HTTP_POST) {
+        r->verb = VERB_CREATE;
+        backup(r);
+    } else if (!is_backup && (method == HTTP_GET || method == HTTP_HEAD)) {
+        r->verb = VERB_GET;
+        dump_zone(r);
+    } else {
+        struct err e = {0};
+        err_set(&e, ERR_METHOD, "the server does not allow this method on the requested resource");
+        api_reply_err(r, &e);
+    }
+}
