@@ -102,7 +102,7 @@ def test_a_full_disk_refuses_writes_and_dns_goes_on():
         raise Skip("no tmpfs can be mounted here")
     try:
         with Daemon("store.path=" + directory) as daemon:
-            daemon.create({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"clusterIP": "10.96.0.9"}})
+            daemon.create({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"clusterIP": "10.96.0.9", "ports": [{"port": 80}]}})
             path, status, count = "/api/v1/namespaces/default/configmaps", 201, 0
             while status == 201 and count < 200:
                 status, reply = daemon.request("POST", path, {"apiVersion": "v1", "kind": "ConfigMap", "data": {"k": "x" * 50000},

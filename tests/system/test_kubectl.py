@@ -68,8 +68,7 @@ def test_main_job_with_kubectl_and_dig():
         c.apply_kubia()
         pods = {p["metadata"]["name"]: p for p in c.object("pods")["items"]}
         same(sorted(pods), ["kubia-0", "kubia-1", "kubia-2"])
-        times = [e["message"] for e in c.object("events")["items"] if e["message"].startswith("Create Pod")]
-        same(times, [f"Create Pod kubia-{i} in StatefulSet kubia successful" for i in range(3)])
+        same(messages(c, "Create Pod"), [f"Create Pod kubia-{i} in StatefulSet kubia successful" for i in range(3)])
         same([c["status"]["phase"] for c in c.object("pvc")["items"]], ["Bound"] * 3)
         ip = {name: pod["status"]["podIP"] for name, pod in pods.items()}
         same(c.short(f"kubia-1.kubia.{ZONE}"), [ip["kubia-1"]])
@@ -98,8 +97,7 @@ def test_main_job_with_kubectl_and_dig():
         volumes = {p["metadata"]["name"]: p["spec"]["volumeName"] for p in c.object("pvc")["items"]}
         c.kubectl("scale", "statefulset/kubia", "--replicas=1")
         until("one pod is left", lambda: list(identities(c)) == ["kubia-0"])
-        removed = [e["message"].split()[2] for e in c.object("events")["items"] if e["message"].startswith("Delete Pod")]
-        same(removed, ["kubia-2", "kubia-1"])
+        same([m.split()[2] for m in messages(c, "Delete Pod")], ["kubia-2", "kubia-1"])
         same(len(c.object("pvc")["items"]), 3)
         same(c.ask(f"kubia-2.kubia.{ZONE}.").rcode, "NXDOMAIN")
         c.kubectl("scale", "statefulset/kubia", "--replicas=3")
@@ -119,6 +117,12 @@ def test_main_job_with_kubectl_and_dig():
         renewed = until("a new kubia-1 is Ready", lambda: ready_pod(c, "kubia-1", victim["metadata"]["uid"]))
         same(c.short(f"kubia-1.kubia.{ZONE}"), [renewed["status"]["podIP"]])
         assert renewed["status"]["podIP"] != victim["status"]["podIP"]
+
+
+def messages(c, prefix):
+    """Messages of the events that begin with prefix, in the order of their last write."""
+    events = sorted(c.object("events")["items"], key=lambda e: int(e["metadata"]["resourceVersion"]))
+    return [e["message"] for e in events if e["message"].startswith(prefix)]
 
 
 def identities(c):
