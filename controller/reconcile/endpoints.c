@@ -1,9 +1,11 @@
 /* controller/reconcile/endpoints.c - EndpointSlices of Services with a selector (statefulset.md
  * R91-R98).
  *
- * Key: "ns/service". The members of a Service come from the label index, the Services of a pod from
- * the selector index, so a change costs what the Services it concerns hold. Slices of another
- * managed-by are never touched. */
+ * Key: "ns/service". When only a few pods of a Service changed and its slices already hold them,
+ * the plan is made for those slices alone: one pod of thousands costs what its slice holds. The
+ * members of a Service come from the label index, the Services of a pod from the selector index, so
+ * a change costs what the Services it concerns hold. Slices of another managed-by are never
+ * touched. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "controller/reconcile/endpoints_plan.h"
+#include "controller/reconcile/keymap.h"
+#include "controller/reconcile/parts.h"
 #include "controller/reconcile/runner.h"
 
 #define MANAGED_BY       "endpointslice-controller.k8s.io"
@@ -23,16 +27,56 @@
 #define LABEL_ZONE       "topology.kubernetes.io/zone"
 #define TRIGGER_TIME     "endpoints.kubernetes.io/last-change-trigger-time"
 
+/* More changed pods than this are a look at the whole Service. */
+#define FEW_PODS 8
+
+/* Why a Service is queued. */
+struct news {
+    bool is_all;
+    size_t pod_count;
+    char *pods[FEW_PODS]; /* names */
+};
+
 struct endpoints {
     const char *syncing; /* key whose slices are being written: hearing of them is no news */
+    struct keymap news;  /* ns/service -> struct news; a queued key without: look at everything */
 };
 
 /* ---- from changes to keys ---- */
 
-static void queue_service(struct runner *runner, const char *ns, const char *name)
+static void news_free(struct news *news)
 {
-    char key[OBJECT_KEY_MAX + 1];
-    (void)snprintf(key, sizeof key, "%s/%s", ns, name);
+    for (size_t i = 0; news && i < news->pod_count; i++)
+        free(news->pods[i]);
+    free(news);
+}
+
+static void news_add(struct news *news, const char *pod)
+{
+    for (size_t i = 0; pod && i < news->pod_count; i++)
+        if (strcmp(news->pods[i], pod) == 0)
+            return;
+    if (pod && news->pod_count < FEW_PODS)
+        news->pods[news->pod_count++] = xstrdup(pod);
+    else
+        news->is_all = true;
+}
+
+/* pod: the one that changed; NULL: something else did. */
+static void tell(struct endpoints *state, const char *key, const char *pod)
+{
+    struct news **news = (struct news **)keymap_put(&state->news, key);
+    if (!*news)
+        *news = xcalloc(1, sizeof **news);
+    news_add(*news, pod);
+}
+
+static void queue_service(struct runner *runner, struct endpoints *state, const char *ns,
+                          const char *name, const char *pod)
+{
+    char key[PATH_SIZE];
+    path_format(key, ns, name);
+    tell(state, key, pod);
     runner_queue(runner, &endpoints_controller, key);
 }
 
@@ -47,8 +91,8 @@ static bool selects(const struct object *service, const struct object *pod)
     return v->selector_count > 0;
 }
 
-static void queue_services_of(struct runner *runner, const struct store_view *view,
-                              const struct object *pod)
+static void queue_services_of(struct runner *runner, struct endpoints *state,
+                              const struct store_view *view, const struct object *pod)
 {
     for (size_t i = 0; i < pod->label_count; i++) {
         char term[INDEX_TERM_MAX];
@@ -56,7 +100,7 @@ static void queue_services_of(struct runner *runner, const struct store_view *vi
         struct index_cursor cur;
         for (index_seek(&cur, view, KIND_SERVICE, term); cur.object; index_next(&cur))
             if (selects(cur.object, pod))
-                queue_service(runner, pod->ns, cur.object->name);
+                queue_service(runner, state, pod->ns, cur.object->name, pod->name);
     }
 }
 
@@ -96,7 +140,7 @@ static bool may_be_endpoint(const struct object *pod)
     return pod && pod_view(pod)->ip_count > 0 && !is_finished(pod_view(pod));
 }
 
-static void on_pod(struct runner *runner, const struct store_view *view,
+static void on_pod(struct runner *runner, struct endpoints *state, const struct store_view *view,
                    const struct store_change *change)
 {
     if (!may_be_endpoint(change->before) && !may_be_endpoint(change->after))
@@ -104,9 +148,9 @@ static void on_pod(struct runner *runner, const struct store_view *view,
     if (change->before && change->after && is_same_endpoint(change->before, change->after))
         return;
     if (change->after)
-        queue_services_of(runner, view, change->after);
+        queue_services_of(runner, state, view, change->after);
     if (change->before && !(change->after && labels_equal(change->before, change->after)))
-        queue_services_of(runner, view, change->before);
+        queue_services_of(runner, state, view, change->before);
 }
 
 static const char *zone_of(const struct object *node)
@@ -115,7 +159,7 @@ static const char *zone_of(const struct object *node)
     return zone ? zone : "";
 }
 
-static void on_node(struct runner *runner, const struct store_view *view,
+static void on_node(struct runner *runner, struct endpoints *state, const struct store_view *view,
                     const struct store_change *change)
 {
     if (change->before && change->after &&
@@ -126,7 +170,7 @@ static void on_node(struct runner *runner, const struct store_view *view,
     index_node(term, node->name);
     struct index_cursor cur;
     for (index_seek(&cur, view, KIND_POD, term); cur.object; index_next(&cur))
-        queue_services_of(runner, view, cur.object);
+        queue_services_of(runner, state, view, cur.object);
 }
 
 static bool is_ours(const struct object *slice)
@@ -134,15 +178,14 @@ static bool is_ours(const struct object *slice)
     return slice && strcmp(slice_view(slice)->managed_by, MANAGED_BY) == 0;
 }
 
-static void on_slice(struct runner *runner, const struct endpoints *state,
-                     const struct object *slice)
+static void on_slice(struct runner *runner, struct endpoints *state, const struct object *slice)
 {
-    char key[OBJECT_KEY_MAX + 1];
     if (!is_ours(slice))
         return;
-    (void)snprintf(key, sizeof key, "%s/%s", slice->ns, slice_view(slice)->service);
+    char key[PATH_SIZE];
+    path_format(key, slice->ns, slice_view(slice)->service);
     if (!state->syncing || strcmp(state->syncing, key) != 0)
-        runner_queue(runner, &endpoints_controller, key);
+        queue_service(runner, state, slice->ns, slice_view(slice)->service, NULL);
 }
 
 static void endpoints_on_change(struct runner *runner, void *state,
@@ -151,15 +194,15 @@ static void endpoints_on_change(struct runner *runner, void *state,
     const struct object *obj = change->after ? change->after : change->before;
     struct store_view view = store_head(runner_store(runner));
     if (obj->kind->id == KIND_POD) {
-        on_pod(runner, &view, change);
+        on_pod(runner, state, &view, change);
     } else if (obj->kind->id == KIND_SERVICE) {
         if (change->after)
-            queue_service(runner, obj->ns, obj->name);
+            queue_service(runner, state, obj->ns, obj->name, NULL);
     } else if (obj->kind->id == KIND_SLICE) {
         on_slice(runner, state, change->before);
         on_slice(runner, state, change->after);
     } else if (obj->kind->id == KIND_NODE) {
-        on_node(runner, &view, change);
+        on_node(runner, state, &view, change);
     }
 }
 
@@ -273,7 +316,21 @@ static bool has_right_owner(const struct object *slice, const struct object *ser
     return owner && strcmp(owner->uid, service->uid) == 0;
 }
 
-static void gather_view(struct gather *g)
+static void add_slice(struct gather *g, const struct object *slice)
+{
+    if (g->slice_count == g->slice_cap) {
+        size_t cap = g->slice_cap;
+        g->slices = grow(g->arena, g->slices, g->slice_count, &cap, sizeof *g->slices);
+        g->slice_objects = grow(g->arena, g->slice_objects, g->slice_count, &g->slice_cap,
+                                sizeof(const struct object *));
+    }
+    g->slice_objects[g->slice_count] = slice;
+    g->slices[g->slice_count++] = (struct endpoint_slice){
+        .view = slice_view(slice),
+        .is_stale = !has_right_labels(slice, g->service) || !has_right_owner(slice, g->service)};
+}
+
+static void gather_all(struct gather *g)
 {
     char term[INDEX_TERM_MAX];
     struct index_cursor cur;
@@ -282,21 +339,50 @@ static void gather_view(struct gather *g)
         if (selects(g->service, cur.object))
             add_pod(g, cur.object);
     index_service(term, g->service->ns, g->service->name);
-    for (index_seek(&cur, &g->view, KIND_SLICE, term); cur.object; index_next(&cur)) {
-        if (!is_ours(cur.object) || cur.object->deleted_us)
-            continue;
-        if (g->slice_count == g->slice_cap) {
-            size_t cap = g->slice_cap;
-            g->slices = grow(g->arena, g->slices, g->slice_count, &cap, sizeof *g->slices);
-            g->slice_objects = grow(g->arena, g->slice_objects, g->slice_count, &g->slice_cap,
-                                    sizeof(const struct object *));
+    for (index_seek(&cur, &g->view, KIND_SLICE, term); cur.object; index_next(&cur))
+        if (is_ours(cur.object) && !cur.object->deleted_us)
+            add_slice(g, cur.object);
+}
+
+/* Marks the pods of the news that the slice holds; true when it holds one. */
+static bool holds_news(const struct slice_view *slice, const struct news *news, unsigned *found)
+{
+    unsigned here = 0;
+    for (size_t i = 0; i < slice->endpoint_count; i++)
+        for (size_t k = 0; k < news->pod_count; k++)
+            if (strcmp(slice->endpoints[i].target_name, news->pods[k]) == 0)
+                here |= 1U << k;
+    *found |= here;
+    return here != 0;
+}
+
+/* The slices that hold the changed pods, and all pods in them. False when a changed pod is in none:
+ * it may need a place. */
+static bool gather_few(struct gather *g, const struct news *news)
+{
+    char term[INDEX_TERM_MAX];
+    struct index_cursor cur;
+    unsigned found = 0;
+    index_service(term, g->service->ns, g->service->name);
+    for (index_seek(&cur, &g->view, KIND_SLICE, term); cur.object; index_next(&cur))
+        if (is_ours(cur.object) && !cur.object->deleted_us &&
+            holds_news(slice_view(cur.object), news, &found))
+            add_slice(g, cur.object);
+    if (found != (1U << news->pod_count) - 1)
+        return false;
+    struct keymap seen = {0};
+    for (size_t i = 0; i < g->slice_count; i++)
+        for (size_t k = 0; k < g->slices[i].view->endpoint_count; k++) {
+            const char *name = g->slices[i].view->endpoints[k].target_name;
+            const struct object *pod = view_find(&g->view, KIND_POD, g->service->ns, name);
+            if (!pod || keymap_has(&seen, name))
+                continue;
+            (void)keymap_put(&seen, name);
+            if (selects(g->service, pod))
+                add_pod(g, pod);
         }
-        g->slice_objects[g->slice_count] = cur.object;
-        g->slices[g->slice_count++] =
-            (struct endpoint_slice){.view = slice_view(cur.object),
-                                    .is_stale = !has_right_labels(cur.object, g->service) ||
-                                                !has_right_owner(cur.object, g->service)};
-    }
+    keymap_fini(&seen);
+    return true;
 }
 
 /* ---- apply ---- */
@@ -422,27 +508,49 @@ static int apply_plan(struct runner *runner, const struct gather *g,
     return runner_stage(runner, &v, e);
 }
 
-static enum sync_result sync_service(struct runner *runner, const struct object *service)
+static void plan_service(const struct gather *g, struct endpoints_plan *plan)
+{
+    const struct service_view *v = service_view(g->service);
+    const struct endpoints_view view = {.ns = g->service->ns,
+                                        .name = g->service->name,
+                                        .ports = v->ports,
+                                        .port_count = v->port_count,
+                                        .families = v->ip_families,
+                                        .family_count = v->ip_family_count,
+                                        .publish_not_ready = v->publish_not_ready,
+                                        .pods = g->pods,
+                                        .pod_count = g->pod_count,
+                                        .slices = g->slices,
+                                        .slice_count = g->slice_count};
+    endpoints_plan(&view, g->arena, plan);
+}
+
+/* The plan for a few pods; false when it would take more than writing their slices anew, each with
+ * some endpoint left: what is right then depends on the other slices. */
+static bool plan_few(struct gather *g, const struct news *news, struct endpoints_plan *plan)
+{
+    if (!news || news->is_all || !gather_few(g, news))
+        return false;
+    plan_service(g, plan);
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->steps[i].action != SLICE_UPDATE || plan->steps[i].endpoint_count == 0)
+            return false;
+    return true;
+}
+
+static enum sync_result sync_service(struct runner *runner, const struct object *service,
+                                     const struct news *news)
 {
     struct arena arena;
     arena_init(&arena);
     struct gather g = {
         .arena = &arena, .view = store_head(runner_store(runner)), .service = service};
-    gather_view(&g);
-    const struct service_view *v = service_view(service);
-    struct endpoints_view view = {.ns = service->ns,
-                                  .name = service->name,
-                                  .ports = v->ports,
-                                  .port_count = v->port_count,
-                                  .families = v->ip_families,
-                                  .family_count = v->ip_family_count,
-                                  .publish_not_ready = v->publish_not_ready,
-                                  .pods = g.pods,
-                                  .pod_count = g.pod_count,
-                                  .slices = g.slices,
-                                  .slice_count = g.slice_count};
     struct endpoints_plan plan;
-    endpoints_plan(&view, &arena, &plan);
+    if (!plan_few(&g, news, &plan)) {
+        g = (struct gather){.arena = &arena, .view = g.view, .service = service};
+        gather_all(&g);
+        plan_service(&g, &plan);
+    }
     int rc = 0;
     struct err e = {0};
     if (plan.count > 0)
@@ -456,39 +564,54 @@ static enum sync_result sync_service(struct runner *runner, const struct object 
     return runner_result(rc);
 }
 
+/* R91: without selector, and of type ExternalName, the slices are the user's; those of a deleted
+ * Service are collected. */
+static bool has_our_slices(const struct object *service)
+{
+    return service && !service->deleted_us && service_view(service)->selector_count > 0 &&
+           strcmp(service_view(service)->type, "ExternalName") != 0;
+}
+
 static enum sync_result endpoints_sync(struct runner *runner, void *arg, const char *key)
 {
     struct endpoints *state = arg;
-    char ns[OBJECT_KEY_MAX + 1];
-    (void)snprintf(ns, sizeof ns, "%s", key);
-    char *slash = strchr(ns, '/');
-    CHECK(slash);
-    *slash = '\0';
+    char ns[PATH_SIZE];
+    const char *name = NULL;
+    CHECK(path_split(key, ns, &name));
+    struct news *news = keymap_take(&state->news, key);
     struct store_view view = store_head(runner_store(runner));
-    const struct object *found = view_find(&view, KIND_SERVICE, ns, slash + 1);
-    /* R91: without selector, and of type ExternalName, the slices are the user's; those of a
-     * deleted Service are collected. */
-    if (!found || found->deleted_us || service_view(found)->selector_count == 0 ||
-        strcmp(service_view(found)->type, "ExternalName") == 0)
-        return SYNC_DONE;
-    AUTO_OBJECT service = object_ref(found); /* staging moves the head on */
-    state->syncing = key;
-    enum sync_result result = sync_service(runner, service);
-    state->syncing = NULL;
+    const struct object *found = view_find(&view, KIND_SERVICE, ns, name);
+    enum sync_result result = SYNC_DONE;
+    if (has_our_slices(found)) {
+        AUTO_OBJECT service = object_ref(found); /* staging moves the head on */
+        state->syncing = key;
+        result = sync_service(runner, service, news);
+        state->syncing = NULL;
+    }
+    news_free(news);
+    if (result != SYNC_DONE) /* whatever comes until then, everything is looked at */
+        tell(state, key, NULL);
     return result;
 }
 
 static void *endpoints_start(struct runner *runner)
 {
+    struct endpoints *state = xcalloc(1, sizeof *state);
     struct store_view view = store_head(runner_store(runner));
     struct view_cursor cur;
     for (view_seek(&cur, &view, KIND_SERVICE, NULL, NULL); cur.object; view_next(&cur))
-        queue_service(runner, cur.object->ns, cur.object->name);
-    return xcalloc(1, sizeof(struct endpoints));
+        queue_service(runner, state, cur.object->ns, cur.object->name, NULL);
+    return state;
 }
 
-static void endpoints_stop(void *state)
+static void endpoints_stop(void *arg)
 {
+    struct endpoints *state = arg;
+    const char *key;
+    void *news;
+    for (size_t at = 0; keymap_next(&state->news, &at, &key, &news);)
+        news_free(news);
+    keymap_fini(&state->news);
     free(state);
 }
 

@@ -19,6 +19,16 @@
 /* Pods that became Ready and are in no Service are forgotten when so many are remembered. */
 #define READY_MOST 8192
 
+/* Slices of Services with so many endpoints are converted once, not with every change of another
+ * slice. */
+#define LARGE_SERVICE 512
+
+struct kept_slice {
+    struct arena arena;
+    const struct object *slice; /* reference owned: what `out` borrows from */
+    struct naming_slice out;
+};
+
 struct zone_feed {
     struct store *store;
     struct zones *zones;
@@ -28,6 +38,7 @@ struct zone_feed {
     struct keymap
         by_service;       /* ns/service -> set of pods whose epoch its hand-made endpoints show */
     struct keymap by_pod; /* ns/pod -> set of those Services */
+    struct keymap kept;   /* key of a slice -> struct kept_slice */
     struct zone_feed_stats stats;
     struct metric_family families[3];
 };
@@ -46,11 +57,12 @@ static void touched_fini(struct touched *t)
 
 #define PATH_MAX_TEXT (OBJECT_KEY_MAX + 1)
 
-static void touch(struct keymap *map, const char *ns, const char *name)
+/* The place of its value: of a Service not NULL when what is kept of its slices is out of date. */
+static void **touch(struct keymap *map, const char *ns, const char *name)
 {
     char path[PATH_MAX_TEXT];
     (void)snprintf(path, sizeof path, "%s/%s", ns, name);
-    (void)keymap_put(map, path);
+    return keymap_put(map, path);
 }
 
 /* "ns/name" into its halves; path is changed. */
@@ -131,19 +143,23 @@ static struct naming_address *addresses_of(struct arena *a, const char *const *t
 
 /* The epoch of the incarnation that the endpoint points at (K-EPOCH). */
 static uint64_t epoch_of(struct zone_feed *feed, const struct store_view *view, const char *ns,
-                         const char *service, const struct endpoint_view *e)
+                         const char *service, const struct endpoint_view *e, bool *is_hand_made)
 {
     const struct object *pod = view_find(view, KIND_POD, ns, e->target_name);
-    if (!pod || strcmp(pod_view(pod)->subdomain, service) != 0)
+    if (!pod || strcmp(pod_view(pod)->subdomain, service) != 0) {
         remember_target(feed, ns, service, e->target_name);
+        *is_hand_made = true;
+    }
     if (!pod || (*e->target_uid && strcmp(e->target_uid, pod->uid) != 0))
         return 0;
     return pod_view(pod)->epoch;
 }
 
-static void fill_slice(struct zone_feed *feed, struct arena *a, const struct store_view *view,
+/* True when some endpoint's epoch is looked after in by_pod. */
+static bool fill_slice(struct zone_feed *feed, struct arena *a, const struct store_view *view,
                        const struct object *obj, struct naming_slice *out)
 {
+    bool is_hand_made = false;
     const struct slice_view *slice = slice_view(obj);
     uint8_t family_len = strcmp(slice->address_type, "IPv6") == 0 ? 16 : 4;
     struct naming_endpoint *endpoints =
@@ -157,36 +173,71 @@ static void fill_slice(struct zone_feed *feed, struct arena *a, const struct sto
         endpoints[i].addresses = addresses_of(a, e->addresses, e->address_count, family_len,
                                               &endpoints[i].address_count);
         if (is_pod && *e->hostname)
-            endpoints[i].epoch = epoch_of(feed, view, obj->ns, slice->service, e);
+            endpoints[i].epoch = epoch_of(feed, view, obj->ns, slice->service, e, &is_hand_made);
     }
     *out = (struct naming_slice){.family_len = family_len,
                                  .ports = ports_of(a, slice->ports, slice->port_count),
                                  .port_count = slice->port_count,
                                  .endpoints = endpoints,
                                  .endpoint_count = slice->endpoint_count};
+    return is_hand_made;
+}
+
+static void kept_free(struct kept_slice *kept)
+{
+    if (!kept)
+        return;
+    arena_fini(&kept->arena);
+    object_unref(kept->slice);
+    free(kept);
+}
+
+static void keep_slice(struct zone_feed *feed, const struct store_view *view,
+                       const struct object *obj, struct naming_slice *out)
+{
+    struct kept_slice *kept = keymap_find(&feed->kept, obj->key);
+    if (!kept || kept->slice != obj) {
+        kept_free(keymap_take(&feed->kept, obj->key));
+        kept = xcalloc(1, sizeof *kept);
+        arena_init(&kept->arena);
+        /* Hand-made endpoints are to be looked at, and looked after, every time. */
+        bool is_hand_made = fill_slice(feed, &kept->arena, view, obj, &kept->out);
+        kept->slice = is_hand_made ? NULL : object_ref(obj);
+        *keymap_put(&feed->kept, obj->key) = kept;
+    }
+    *out = kept->out;
 }
 
 /* K-READY 1 and 2: the slices that name the Service, FQDN slices left out. */
 static void fill_slices(struct zone_feed *feed, struct arena *a, const struct store_view *view,
-                        struct naming_service *out)
+                        bool is_stale, struct naming_service *out)
 {
     char term[INDEX_TERM_MAX];
     index_service(term, out->ns, out->name);
     struct index_cursor cur;
-    size_t count = 0;
-    for (index_seek(&cur, view, KIND_SLICE, term); cur.object; index_next(&cur))
+    size_t count = 0, endpoints = 0;
+    for (index_seek(&cur, view, KIND_SLICE, term); cur.object; index_next(&cur)) {
         count++;
+        endpoints += slice_view(cur.object)->endpoint_count;
+        if (is_stale)
+            kept_free(keymap_take(&feed->kept, cur.object->key));
+    }
     struct naming_slice *slices = arena_alloc(a, (count + 1) * sizeof *slices);
     for (index_seek(&cur, view, KIND_SLICE, term); cur.object; index_next(&cur)) {
         const char *type = slice_view(cur.object)->address_type;
-        if (strcmp(type, "IPv4") == 0 || strcmp(type, "IPv6") == 0)
-            fill_slice(feed, a, view, cur.object, &slices[out->slice_count++]);
+        if (strcmp(type, "IPv4") != 0 && strcmp(type, "IPv6") != 0)
+            continue;
+        struct naming_slice *slice = &slices[out->slice_count++];
+        if (endpoints >= LARGE_SERVICE)
+            keep_slice(feed, view, cur.object, slice);
+        else
+            (void)fill_slice(feed, a, view, cur.object, slice);
     }
     out->slices = slices;
 }
 
 static void put_service(struct zone_feed *feed, struct zone_txn *txn, const struct store_view *view,
-                        const char *ns, const char *name)
+                        const char *ns, const char *name, bool is_stale)
 {
     forget_targets(feed, ns, name);
     const struct object *obj = view_find(view, KIND_SERVICE, ns, name);
@@ -211,7 +262,7 @@ static void put_service(struct zone_feed *feed, struct zone_txn *txn, const stru
         service.type = NAMING_HEADLESS;
     service.cluster_ips =
         addresses_of(&a, v->cluster_ips, v->cluster_ip_count, 0, &service.cluster_ip_count);
-    fill_slices(feed, &a, view, &service);
+    fill_slices(feed, &a, view, is_stale, &service);
     zone_txn_put_service(txn, &service);
     arena_fini(&a);
 }
@@ -308,18 +359,18 @@ static void touch_pod(struct zone_feed *feed, struct touched *t, const struct st
     bool had = has_pod_record(before), has = has_pod_record(after);
     if (had != has || (has && !texts_equal(pod_view(before)->ips, pod_view(before)->ip_count,
                                            pod_view(after)->ips, pod_view(after)->ip_count)))
-        touch(&t->pods, obj->ns, obj->name);
+        (void)touch(&t->pods, obj->ns, obj->name);
     uint64_t epoch_before = before ? pod_view(before)->epoch : 0;
     uint64_t epoch_after = after ? pod_view(after)->epoch : 0;
     char path[PATH_MAX_TEXT];
     (void)snprintf(path, sizeof path, "%s/%s", obj->ns, obj->name);
     if (epoch_before != epoch_after) {
         if (*pod_view(obj)->subdomain)
-            touch(&t->services, obj->ns, pod_view(obj)->subdomain);
+            *touch(&t->services, obj->ns, pod_view(obj)->subdomain) = feed;
         const struct keymap *services = keymap_find(&feed->by_pod, path);
         const char *service;
         for (size_t at = 0; services && keymap_next(services, &at, &service, NULL);)
-            touch(&t->services, obj->ns, service);
+            *touch(&t->services, obj->ns, service) = feed;
     }
     note_ready(feed, change, path);
 }
@@ -332,9 +383,9 @@ static void touch_namespace(struct zone_feed *feed, struct touched *t, const cha
     struct store_view view = store_applied(feed->store);
     struct view_cursor cur;
     for (view_seek(&cur, &view, KIND_SERVICE, ns, NULL); cur.object; view_next(&cur))
-        touch(&t->services, ns, cur.object->name);
+        (void)touch(&t->services, ns, cur.object->name);
     for (view_seek(&cur, &view, KIND_POD, ns, NULL); cur.object; view_next(&cur))
-        touch(&t->pods, ns, cur.object->name);
+        (void)touch(&t->pods, ns, cur.object->name);
 }
 
 static void touch_change(struct zone_feed *feed, struct touched *t,
@@ -342,12 +393,13 @@ static void touch_change(struct zone_feed *feed, struct touched *t,
 {
     const struct object *obj = change->after ? change->after : change->before;
     if (obj->kind->id == KIND_SERVICE) {
-        touch(&t->services, obj->ns, obj->name);
+        (void)touch(&t->services, obj->ns, obj->name);
     } else if (obj->kind->id == KIND_SLICE) {
+        kept_free(keymap_take(&feed->kept, obj->key));
         if (change->before && *slice_view(change->before)->service)
-            touch(&t->services, obj->ns, slice_view(change->before)->service);
+            (void)touch(&t->services, obj->ns, slice_view(change->before)->service);
         if (change->after && *slice_view(change->after)->service)
-            touch(&t->services, obj->ns, slice_view(change->after)->service);
+            (void)touch(&t->services, obj->ns, slice_view(change->after)->service);
     } else if (obj->kind->id == KIND_POD) {
         touch_pod(feed, t, change);
     } else if (obj->kind->id == KIND_NAMESPACE && (!change->before || !change->after)) {
@@ -422,10 +474,11 @@ static void on_apply(void *arg, const struct store_batch *batch)
                 zone_txn_del_namespace(txn, key);
         }
         char ns[PATH_MAX_TEXT];
-        for (size_t at = 0; keymap_next(&t.services, &at, &key, NULL);) {
+        void *stale;
+        for (size_t at = 0; keymap_next(&t.services, &at, &key, &stale);) {
             (void)snprintf(ns, sizeof ns, "%s", key);
             const char *name = split_path(ns);
-            put_service(feed, txn, &view, ns, name);
+            put_service(feed, txn, &view, ns, name, stale != NULL);
         }
         for (size_t at = 0; keymap_next(&t.pods, &at, &key, NULL);) {
             (void)snprintf(ns, sizeof ns, "%s", key);
@@ -454,7 +507,7 @@ static void load(struct zone_feed *feed)
     for (view_seek(&cur, &view, KIND_NAMESPACE, NULL, NULL); cur.object; view_next(&cur))
         zone_txn_put_namespace(txn, cur.object->name);
     for (view_seek(&cur, &view, KIND_SERVICE, NULL, NULL); cur.object; view_next(&cur))
-        put_service(feed, txn, &view, cur.object->ns, cur.object->name);
+        put_service(feed, txn, &view, cur.object->ns, cur.object->name, false);
     for (view_seek(&cur, &view, KIND_POD, NULL, NULL); cur.object; view_next(&cur))
         if (has_pod_record(cur.object))
             put_pod(txn, &view, cur.object->ns, cur.object->name);
@@ -501,6 +554,11 @@ void zone_feed_free(struct zone_feed *feed)
     free_sets(&feed->by_service);
     free_sets(&feed->by_pod);
     forget_ready(feed);
+    const char *key;
+    void *kept;
+    for (size_t at = 0; keymap_next(&feed->kept, &at, &key, &kept);)
+        kept_free(kept);
+    keymap_fini(&feed->kept);
     free(feed);
 }
 

@@ -55,7 +55,7 @@ static _Noreturn void stop(const struct run *r, const char *format, ...)
     (void)vfprintf(stderr, format, args);
     (void)fputc('\n', stderr);
     va_end(args);
-    exit(1);
+    exit(1); /* NOLINT(concurrency-mt-unsafe): one thread */
 }
 
 static char *next_word(char **rest)
@@ -248,7 +248,7 @@ static int change_paths(cJSON *tree, void *arg, struct err *e)
         if (dot)
             *dot++ = '\0';
         cJSON *parent = dot ? manifest_at(tree, word) : tree;
-        if (cJSON_IsArray(parent))
+        if (dot && cJSON_IsArray(parent))
             cJSON_DeleteItemFromArray(parent, (int)strtol(dot, NULL, 10));
         else if (parent)
             json_del(parent, dot ? dot : word);
