@@ -21,11 +21,11 @@ configure_and_build() { # preset, build folder
     cmake --build "$2" -j "$jobs"
 }
 
-mkdir -p build
+mkdir -p build/debug
 step "build with ASan and UBSan"
-configure_and_build debug build
+configure_and_build debug build/debug
 step "tests"
-(cd build && ctest -j "$jobs" --output-on-failure)
+(cd build/debug && ctest -j "$jobs" --output-on-failure)
 
 $everything || exit 0
 

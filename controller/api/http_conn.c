@@ -493,7 +493,7 @@ static void identify(struct http_conn *c, const struct http_listener *listener, 
     if (listener->is_unix) {
         if (!http_peer_unix(fd, &c->peer))
             c->refused = "the peer's credentials cannot be read";
-        LOG_LIMITED(LOG_INFO, "api=connection socket=unix pid=%d uid=%u gid=%u", c->peer.pid,
+        LOG_LIMITED(LOG_DEBUG, "api=connection socket=unix pid=%d uid=%u gid=%u", c->peer.pid,
                     c->peer.uid, c->peer.gid);
         return;
     }
@@ -509,7 +509,8 @@ static void identify(struct http_conn *c, const struct http_listener *listener, 
     c->peer.uid = uid;
     if (!http_peer_may(uid, c->server->opts.owner_socket))
         c->refused = "this user may not use the API";
-    LOG_LIMITED(LOG_INFO, "api=connection socket=tcp uid=%u allowed=%d", uid, !c->refused);
+    LOG_LIMITED(c->refused ? LOG_WARN : LOG_DEBUG, "api=connection socket=tcp uid=%u allowed=%d",
+                uid, !c->refused);
 }
 
 void http_conn_new(struct http_server *server, const struct http_listener *listener,

@@ -77,14 +77,14 @@ static void groups_fini(struct keymap *groups)
 
 static void queue_claim(const struct volumes *state, const char *ns, const char *name)
 {
-    char key[PATH_SIZE + 2];
+    char key[PATH_SIZE + 4];
     (void)snprintf(key, sizeof key, "c/%s/%s", ns, name);
     runner_queue(state->runner, &volume_controller, key);
 }
 
 static void queue_volume(const struct volumes *state, const char *name)
 {
-    char key[PATH_SIZE + 2];
+    char key[PATH_SIZE + 4];
     (void)snprintf(key, sizeof key, "v/%s", name);
     runner_queue(state->runner, &volume_controller, key);
 }
@@ -476,7 +476,7 @@ static enum sync_result carry_out_claim(const struct gather *g, const char *key,
 
 static enum sync_result sync_claim(struct volumes *state, const char *ns, const char *name)
 {
-    char key[PATH_SIZE + 2];
+    char key[PATH_SIZE + 4];
     (void)snprintf(key, sizeof key, "c/%s/%s", ns, name);
     struct store_view view = store_head(runner_store(state->runner));
     const struct object *claim = view_find(&view, KIND_PVC, ns, name);
@@ -639,7 +639,7 @@ static enum sync_result keep_volume(struct volumes *state, const struct object *
 
 static enum sync_result sync_volume(struct volumes *state, const char *name)
 {
-    char key[PATH_SIZE + 2];
+    char key[PATH_SIZE + 4];
     (void)snprintf(key, sizeof key, "v/%s", name);
     struct store_view view = store_head(runner_store(state->runner));
     const struct object *found = view_find(&view, KIND_PV, "", name);

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-BUILD = os.environ.get("ORDINALD_BUILD", os.path.join(os.path.dirname(__file__), "../../build"))
+BUILD = os.environ.get("ORDINALD_BUILD", os.path.join(os.path.dirname(__file__), "../../build/debug"))
 DEADLINE_S = 60
 
 TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "HINFO": 13, "MX": 15, "TXT": 16, "AAAA": 28, "LOC": 29,
