@@ -93,6 +93,39 @@ static void ready_to_answer_is_one_commit(void **state) /* DESIGN section 5, K-F
     world_stop(&w);
 }
 
+/* R4, R48, S5: the label is the full name of the revision, which is what the status names. */
+static void r4_the_revision_label_is_a_full_name(void **state)
+{
+    (void)state;
+    struct world w;
+    world_defaults(&w);
+    world_start(&w);
+    assert_int_equal(apply_set(&w, 1), 0);
+    world_settle(&w);
+    struct store_view view = store_applied(w.store);
+    struct view_cursor cur;
+    view_seek(&cur, &view, KIND_REVISION, "default", NULL);
+    const struct object *revision = cur.object,
+                        *set = world_find(&w, KIND_STATEFULSET, "default", "kubia"),
+                        *pod = world_find(&w, KIND_POD, "default", "kubia-0");
+    assert_true(revision && set && pod);
+    assert_memory_equal(revision->name, "kubia-", 6);
+    assert_string_equal(object_label(pod, "controller-revision-hash"), revision->name);
+    assert_string_equal(object_label(revision, "controller.kubernetes.io/hash"),
+                        revision->name + 6);
+    assert_string_equal(set_view(set)->current_revision, revision->name);
+    cJSON *tree = object_tree(set);
+    assert_string_equal(json_str(json_get(tree, "status"), "updateRevision", ""), revision->name);
+    cJSON_Delete(tree);
+    tree = object_tree(revision);
+    cJSON *stored = json_at(tree, "data", "spec", "template", NULL);
+    assert_string_equal(json_str(stored, "$patch", ""), "replace");
+    assert_int_equal(cJSON_GetArraySize(json_at(tree, "data", "spec", NULL)), 1);
+    assert_string_equal(object_controller(revision)->uid, set->uid);
+    cJSON_Delete(tree);
+    world_stop(&w);
+}
+
 static int fault_commits;
 static enum store_mem_fault fault_kind;
 
@@ -349,6 +382,7 @@ int main(void)
     log_set_level(LOG_ERROR);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ready_to_answer_is_one_commit),
+        cmocka_unit_test(r4_the_revision_label_is_a_full_name),
         cmocka_unit_test(lost_and_late_commits_are_made_good),
         cmocka_unit_test(a_small_budget_needs_more_turns_only),
         cmocka_unit_test(s77_250_pods_are_three_slices_and_then_nothing_is_written),
