@@ -78,6 +78,7 @@ static int run_command(struct ctl *ctl, const struct command *command)
         print_command_help(stdout, command);
         return 0;
     }
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread, and nobody sets the environment */
     const char *server = getenv("ORDINALD_SERVER");
     server = args_text(&ctl->args, "server", server && *server ? server : DEFAULT_SERVER);
     ctl->ns_given = args_has(&ctl->args, "namespace");

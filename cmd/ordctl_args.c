@@ -196,10 +196,10 @@ int args_duration(const struct args *args, const char *name, int64_t *out_ms, st
     do {
         char *end = NULL;
         errno = 0;
-        long value = *at >= '0' && *at <= '9' ? strtol(at, &end, 10) : -1;
+        long value = strtol(at, &end, 10);
         size_t len = 0;
-        int64_t unit = end && *end ? unit_ms(end, &len) : 1000;
-        if (errno || value < 0 || value > 10000000 || !unit)
+        int64_t unit = *end ? unit_ms(end, &len) : 1000;
+        if (errno || *at < '0' || *at > '9' || value > 10000000 || !unit)
             return err_set(e, ERR_INVALID,
                            "invalid argument \"%s\" for --%s: not a duration such as 90s or 1h30m",
                            text, name);

@@ -27,7 +27,7 @@ static int read_stream(FILE *in, struct source *source)
         buf_put(&text, block, got);
     bool failed = ferror(in);
     source->text = buf_out_take(&text, NULL);
-    return failed ? ctl_error("%s cannot be read: %s", source->name, strerror(errno)) : 0;
+    return failed ? ctl_error("%s cannot be read: %s", source->name, strerrordesc_np(errno)) : 0;
 }
 
 static struct source *add_source(struct manifests *m, const char *name)
@@ -46,7 +46,7 @@ static int read_file(struct manifests *m, const char *path)
             return ctl_error("standard input can be read only once");
     FILE *in = is_stdin ? stdin : fopen(path, "re");
     if (!in)
-        return ctl_error("%s cannot be read: %s", path, strerror(errno));
+        return ctl_error("%s cannot be read: %s", path, strerrordesc_np(errno));
     int status = read_stream(in, add_source(m, is_stdin ? "stdin" : path));
     if (!is_stdin)
         (void)fclose(in);
@@ -72,7 +72,7 @@ static int read_directory(struct manifests *m, const char *path)
     struct dirent **entries = NULL;
     int count = scandir(path, &entries, is_manifest, alphasort);
     if (count < 0)
-        return ctl_error("%s cannot be read: %s", path, strerror(errno));
+        return ctl_error("%s cannot be read: %s", path, strerrordesc_np(errno));
     int status = count ? 0 : ctl_error("%s holds no .yaml, .yml or .json file", path);
     for (int i = 0; i < count; i++) {
         char *file = xasprintf("%s/%s", path, entries[i]->d_name);
@@ -199,6 +199,7 @@ static int check_object(struct ctl *ctl, struct manifest *m, bool needs_name)
 }
 
 /* Adds the object, or each item of a List. */
+/* NOLINTNEXTLINE(misc-no-recursion): LIST_DEPTH_MAX */
 static int add_object(struct ctl *ctl, struct manifests *all, struct manifest m, bool needs_name,
                       int depth)
 {

@@ -146,7 +146,7 @@ static int transfer_error(const struct client *client, const struct transfer *t,
     (void)curl_easy_getinfo(client->curl, CURLINFO_OS_ERRNO, &os);
     if (code == CURLE_COULDNT_CONNECT)
         return err_set(e, ERR_IO, "no connection to the server %s: %s (is ordinald running?)",
-                       client->shown, os ? strerror((int)os) : curl_easy_strerror(code));
+                       client->shown, os ? strerrordesc_np((int)os) : curl_easy_strerror(code));
     if (code == CURLE_OPERATION_TIMEDOUT)
         return err_set(e, ERR_TIMEOUT, "timed out waiting for the server %s", client->shown);
     return err_set(e, ERR_IO, "the server %s did not answer: %s", client->shown,

@@ -158,6 +158,7 @@ static void put_retain_keys(cJSON *patch, const cJSON *live, const cJSON *modifi
 }
 
 /* One item of a list that is merged by key: NULL when nothing changes. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as json_parse lets a tree be */
 static cJSON *diff_item(const struct sides *lists, const cJSON *item, const struct field *f)
 {
     const cJSON *live = list_find(lists->live, item, f->merge_key);
@@ -202,6 +203,7 @@ static void put_deletions(cJSON *patch, cJSON *changes, const struct sides *s,
 
 /* A list that merges: changed and new items, deletions, and the order when one of these or the
  * order itself changed. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as json_parse lets a tree be */
 static void diff_list(cJSON *patch, const struct sides *s, const struct field *f)
 {
     cJSON *changes = cJSON_CreateArray();
@@ -237,6 +239,7 @@ static bool list_merges(const struct field *f, const struct sides *s)
 }
 
 /* One member that modified has. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as json_parse lets a tree be */
 static void diff_member(cJSON *patch, const struct sides *s, const char *name,
                         const struct field *f, bool merges)
 {
@@ -260,6 +263,7 @@ static void diff_member(cJSON *patch, const struct sides *s, const char *name,
         json_set(patch, name, dup(s->modified));
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as json_parse lets a tree be */
 static cJSON *diff_object(const struct sides *s, const struct field *shape, bool merges)
 {
     cJSON *patch = cJSON_CreateObject();

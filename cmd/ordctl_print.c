@@ -14,14 +14,16 @@
 /* ---- members in order ---- */
 
 struct members {
-    const cJSON **at; /* owned array of borrowed members */
+    struct member {
+        const cJSON *item; /* borrowed */
+    } * at;                /* owned */
     size_t count;
 };
 
 static int compare_names(const void *a, const void *b)
 {
-    const cJSON *const *x = a, *const *y = b;
-    return strcmp((*x)->string, (*y)->string);
+    const struct member *x = a, *y = b;
+    return strcmp(x->item->string, y->item->string);
 }
 
 static struct members sorted_members(const cJSON *object)
@@ -31,7 +33,7 @@ static struct members sorted_members(const cJSON *object)
     cJSON_ArrayForEach(it, object) m.count++;
     m.at = xcalloc(m.count + 1, sizeof(*m.at));
     size_t i = 0;
-    cJSON_ArrayForEach(it, object) m.at[i++] = it;
+    cJSON_ArrayForEach(it, object) m.at[i++].item = it;
     qsort(m.at, m.count, sizeof(*m.at), compare_names);
     return m;
 }
@@ -57,15 +59,16 @@ static void put_indent(struct buf_out *out, size_t depth, size_t width)
 
 static void put_json(struct buf_out *out, const cJSON *item, size_t depth);
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as json_parse lets a tree be */
 static void put_json_object(struct buf_out *out, const cJSON *item, size_t depth)
 {
     struct members m = sorted_members(item);
     buf_puts(out, "{\n");
     for (size_t i = 0; i < m.count; i++) {
         put_indent(out, depth + 1, 4);
-        buf_put_json(out, m.at[i]->string);
+        buf_put_json(out, m.at[i].item->string);
         buf_puts(out, ": ");
-        put_json(out, m.at[i], depth + 1);
+        put_json(out, m.at[i].item, depth + 1);
         buf_puts(out, i + 1 < m.count ? ",\n" : "\n");
     }
     put_indent(out, depth, 4);
@@ -129,9 +132,9 @@ static void put_canonical(struct buf_out *out, const cJSON *item)
         buf_putc(out, '{');
         for (size_t i = 0; i < m.count; i++) {
             buf_puts(out, i ? "," : "");
-            put_go_text(out, m.at[i]->string);
+            put_go_text(out, m.at[i].item->string);
             buf_putc(out, ':');
-            put_canonical(out, m.at[i]);
+            put_canonical(out, m.at[i].item);
         }
         buf_putc(out, '}');
         free(m.at);
@@ -260,16 +263,16 @@ static void put_yaml_object(struct buf_out *out, const cJSON *item, size_t inden
     for (size_t i = 0; i < m.count; i++) {
         if (i || !is_started)
             put_indent(out, indent, 1);
-        if (may_be_plain(m.at[i]->string))
-            buf_puts(out, m.at[i]->string);
+        if (may_be_plain(m.at[i].item->string))
+            buf_puts(out, m.at[i].item->string);
         else
-            put_quoted(out, m.at[i]->string);
-        if (is_leaf(m.at[i])) {
+            put_quoted(out, m.at[i].item->string);
+        if (is_leaf(m.at[i].item)) {
             buf_puts(out, ": ");
-            put_yaml_scalar(out, m.at[i], indent + 2);
+            put_yaml_scalar(out, m.at[i].item, indent + 2);
         } else {
             buf_puts(out, ":\n");
-            put_yaml(out, m.at[i], cJSON_IsArray(m.at[i]) ? indent : indent + 2, false);
+            put_yaml(out, m.at[i].item, cJSON_IsArray(m.at[i].item) ? indent : indent + 2, false);
         }
     }
     free(m.at);
@@ -312,7 +315,7 @@ static size_t shown_width(const char *text)
 static void put_cell(struct buf_out *out, const char *text, size_t width, bool is_last)
 {
     for (const char *at = text; *at; at++)
-        buf_putc(out, (unsigned char)*at < 0x20 || *at == 0x7f ? ' ' : *at);
+        buf_putc(out, (char)((unsigned char)*at < 0x20 || *at == 0x7f ? ' ' : *at));
     for (size_t n = shown_width(text); !is_last && n < width + GAP; n++)
         buf_putc(out, ' ');
 }
