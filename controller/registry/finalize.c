@@ -150,6 +150,8 @@ static int64_t pod_grace(const struct deletion *d)
     int64_t grace = d->opts->has_grace ? d->opts->grace_s : pod->grace_s;
     if (*pod->node == '\0' || pod->phase == POD_SUCCEEDED || pod->phase == POD_FAILED)
         return 0;
+    if (grace == 0 && !d->opts->has_grace)
+        return 1; /* R41: a template does not free names that the node has not confirmed */
     return grace < 0 ? 1 : grace;
 }
 

@@ -248,8 +248,9 @@ int pod_admit(const struct change *c, cJSON *obj, struct err *e)
 {
     if (c->sub == SUB_STATUS) {
         const cJSON *meta = json_get(obj, "metadata");
-        if (identity_is_fenced(c->v, json_str(meta, "namespace", ""), json_str(meta, "name", ""),
-                               meta_uid(obj)))
+        bool is_report = c->v->role != ROLE_CONTROLLER; /* ours mark pods of lost nodes */
+        if (is_report && identity_is_fenced(c->v, json_str(meta, "namespace", ""),
+                                            json_str(meta, "name", ""), meta_uid(obj)))
             return fail_conflict(
                 c->kind, json_str(meta, "name", ""),
                 "the pod was removed by force; what its node reports is not believed any more", e);

@@ -65,6 +65,7 @@ static const struct grace_case {
     {"spec-grace", "n", "Running", false, 0, 5, "\"terminationGracePeriodSeconds\":5,"},
     {"asked-grace", "n", "Running", true, 90, 90, ""},
     {"negative-grace", "n", "Running", true, -7, 1, ""},
+    {"zero-spec", "n", "Running", false, 0, 1, "\"terminationGracePeriodSeconds\":0,"}, /* R41 */
     {"negative-spec", "n", "Running", false, 0, 1, "\"terminationGracePeriodSeconds\":-3,"},
     {"pending-bound", "n", "Pending", false, 0, 30, ""},
     {"forced", "n", "Running", true, 0, -1, ""},
