@@ -328,7 +328,6 @@ static int sync_node(struct embedded *em, struct embedded_node *node, struct err
     }
     if (rc < 0)
         return rc;
-    node->was_seen = true;
     if (node->beat_us == 0 || now_us - node->beat_us >= beat_every_us(em)) {
         if ((rc = renew_lease(em, node, e)) < 0)
             return rc;
@@ -542,6 +541,8 @@ static void embedded_on_change(struct runner *runner, void *state,
             queue_at(em, 0, kind, obj->ns, obj->name);
         }
     } else if (obj->kind->id == KIND_NODE && keymap_has(&em->by_name, obj->name)) {
+        struct embedded_node *node = keymap_find(&em->by_name, obj->name);
+        node->was_seen |= obj->mod_revision != 0; /* not when a lost commit took it back */
         obey_annotation(em, change);
         queue_at(em, 0, "node", "", obj->name);
     }

@@ -169,6 +169,27 @@ static void lost_and_late_commits_are_made_good(void **state)
         }
 }
 
+/* R90: the Node is written again when its first commit was lost, but not when somebody removed it.
+ */
+static void nodes_register_although_commits_are_lost(void **state)
+{
+    (void)state;
+    struct world w;
+    world_defaults(&w);
+    world_start(&w);
+    w.opts.embedded_nodes = 3;
+    fault_kind = STORE_MEM_FAIL;
+    fault_commits = 2;
+    store_mem_set_fault(w.store, next_fault, NULL);
+    world_crash(&w);
+    world_advance(&w, 60 * SECOND);
+    assert_int_equal(count(&w, KIND_NODE), 3);
+    assert_int_equal(world_delete(&w, KIND_NODE, "", "node2"), 0);
+    world_advance(&w, 60 * SECOND);
+    assert_int_equal(count(&w, KIND_NODE), 2);
+    world_stop(&w);
+}
+
 static void a_small_budget_needs_more_turns_only(void **state)
 {
     (void)state;
@@ -384,6 +405,7 @@ int main(void)
         cmocka_unit_test(ready_to_answer_is_one_commit),
         cmocka_unit_test(r4_the_revision_label_is_a_full_name),
         cmocka_unit_test(lost_and_late_commits_are_made_good),
+        cmocka_unit_test(nodes_register_although_commits_are_lost),
         cmocka_unit_test(a_small_budget_needs_more_turns_only),
         cmocka_unit_test(s77_250_pods_are_three_slices_and_then_nothing_is_written),
         cmocka_unit_test(slices_follow_single_pods_among_many),
