@@ -101,6 +101,7 @@ struct sync {
     struct set_pod *pods;
     size_t count, cap;
     int64_t now_us;
+    bool is_outdated; /* pods were adopted or released: the next sync sees them (R26) */
 };
 
 static void sync_fini(struct sync *s)
@@ -206,7 +207,8 @@ static void add_pod(struct sync *s, const struct object *pod, int32_t ordinal)
         s->pods = xrealloc(s->pods, s->cap * sizeof *s->pods);
     }
     bool ready = v->phase == POD_RUNNING && v->ready;
-    int64_t available_at = v->ready_since_us + (int64_t)set->min_ready_s * 1000000;
+    int64_t available_at = /* 0: since when it is Ready is not known */
+        v->ready_since_us ? v->ready_since_us + (int64_t)set->min_ready_s * 1000000 : 0;
     s->objects[s->count] = object_ref(pod);
     s->pods[s->count++] = (struct set_pod){
         .ordinal = ordinal,
@@ -215,7 +217,8 @@ static void add_pod(struct sync *s, const struct object *pod, int32_t ordinal)
         .pending = v->phase == POD_PENDING,
         .has_phase = v->has_phase,
         .ready = ready,
-        .available = ready && (set->min_ready_s == 0 || available_at <= s->now_us),
+        .available =
+            ready && (set->min_ready_s == 0 || (available_at != 0 && available_at <= s->now_us)),
         .available_at_us = available_at,
         .identity_differs = !set_pod_has_identity(s->set, pod, ordinal),
     };
@@ -235,6 +238,25 @@ static void sort_pods(struct sync *s)
     free(before);
     free(s->objects);
     s->objects = sorted;
+}
+
+/* R2: the set's name, a dash, digits, however many. */
+static bool has_set_name(const struct object *set, const struct object *pod)
+{
+    size_t len = strlen(set->name);
+    if (strncmp(pod->name, set->name, len) != 0 || pod->name[len] != '-')
+        return false;
+    const char *digits = pod->name + len + 1;
+    return *digits && digits[strspn(digits, "0123456789")] == '\0';
+}
+
+/* A pod that went meanwhile needs no claim. */
+static int claim_by_update(struct sync *s, const struct object *pod, verb_change_fn *change,
+                           struct err *e)
+{
+    int rc = update_pod(s, pod, change, e);
+    s->is_outdated |= rc == 0;
+    return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
 /* R60, R61: takes what is ours, adopts orphans of our name and selector, releases what no longer
@@ -271,22 +293,20 @@ static int claim_pods(struct sync *s, struct err *e)
         bool is_member = strcmp(pod->ns, s->set->ns) == 0 &&
                          selector_matches(&set->selector, pod->labels, pod->label_count);
         int32_t ordinal = set_ordinal(s->set->name, pod->name);
-        bool is_named = strncmp(pod->name, prefix, strlen(prefix)) == 0 &&
-                        !strchr(pod->name + strlen(prefix), '-');
         bool is_ours = is_controlled && strcmp(object_controller(pod)->uid, s->set->uid) == 0;
         if (is_ours && is_member && ordinal >= 0)
             add_pod(s, pod, ordinal);
-        else if (is_ours && !s->set->deleted_us && !(is_member && is_named) && rc == 0)
-            rc = update_pod(s, pod, change_release, e);
-        else if (!is_controlled && is_member && rc == 0)
-            rc = update_pod(s, pod, change_adopt, e);
+        else if (is_ours && !s->set->deleted_us && !(is_member && has_set_name(s->set, pod)))
+            rc = rc < 0 ? rc : claim_by_update(s, pod, change_release, e);
+        else if (!is_controlled && is_member)
+            rc = rc < 0 ? rc : claim_by_update(s, pod, change_adopt, e);
     }
     for (size_t i = 0; i < count; i++)
         object_unref(found[i]);
     free(found);
     if (s->count)
         sort_pods(s);
-    return rc == ERR_NOT_FOUND ? 0 : rc;
+    return rc;
 }
 
 /* ---- the view ---- */
@@ -503,9 +523,20 @@ static int apply_steps(struct sync *s, const struct set_plan *plan, struct err *
         [SET_DELETE_POD] = step_delete_pod, [SET_FIX_POD] = step_fix_pod,
         [SET_FIX_CLAIMS] = step_fix_claims,
     };
+    bool is_parallel = set_view(s->set)->parallel;
+    unsigned failed_batch = 0;
     int rc = 0;
-    for (size_t i = 0; i < plan->step_count && rc == 0; i++)
-        rc = steps[plan->steps[i].kind](s, &plan->steps[i], e);
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const struct set_step *step = &plan->steps[i];
+        if (rc < 0 && (!is_parallel || step->batch != failed_batch))
+            break;
+        struct err other = {0};
+        int step_rc = steps[step->kind](s, step, rc < 0 ? &other : e);
+        if (step_rc < 0 && rc == 0) {
+            rc = step_rc;
+            failed_batch = step->batch;
+        }
+    }
     return rc;
 }
 
@@ -600,7 +631,7 @@ static void mark_revisions(struct sync *s)
 static int sync_set(struct sync *s, struct set_plan *plan, struct err *e)
 {
     int rc = claim_pods(s, e);
-    if (rc < 0)
+    if (rc < 0 || s->is_outdated)
         return rc;
     if ((rc = set_revisions_load(s->runner, s->set, s->tree, &s->revisions, e)) < 0)
         return rc;

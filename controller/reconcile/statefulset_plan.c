@@ -8,6 +8,7 @@
 /* Creations per sync of a Parallel set: upstream's slow start ends at batches of 500 (R30); more
  * continue in the next sync. */
 #define CREATE_BATCH 500
+#define BATCH_MOST   500
 
 void set_plan_fini(struct set_plan *plan)
 {
@@ -17,6 +18,7 @@ void set_plan_fini(struct set_plan *plan)
 
 static void add_step(struct set_plan *plan, struct set_step step)
 {
+    step.batch = plan->batch;
     if (plan->step_count == plan->step_cap) {
         plan->step_cap = plan->step_cap ? plan->step_cap * 2 : 8;
         plan->steps = xrealloc(plan->steps, plan->step_cap * sizeof *plan->steps);
@@ -38,6 +40,8 @@ int32_t set_ordinal(const char *set, const char *pod)
     size_t len = strlen(set);
     if (strncmp(pod, set, len) != 0 || pod[len] != '-' || pod[len + 1] == '\0')
         return -1;
+    if (pod[len + 1] == '0' && pod[len + 2] != '\0')
+        return -1; /* R1: no padding, so that an ordinal has one name */
     int64_t number = 0;
     for (const char *at = pod + len + 1; *at; at++) {
         if (*at < '0' || *at > '9')
@@ -90,7 +94,7 @@ static void count_pods(const struct set_plan_view *view, struct set_plan *out)
         out->counts.available += pod->available;
         out->counts.current += !pod->terminating && pod->is_current;
         out->counts.updated += !pod->terminating && pod->is_update;
-        if (pod->ready && !pod->available &&
+        if (pod->ready && !pod->available && pod->available_at_us &&
             (!out->again_at_us || pod->available_at_us < out->again_at_us))
             out->again_at_us = pod->available_at_us;
     }
@@ -162,9 +166,15 @@ static bool plan_replicas(const struct set_plan_view *view, struct set_plan *out
 {
     size_t next = lower_bound(view, view->start);
     unsigned created = 0;
+    int64_t batch_size = 1, batch_end = (int64_t)view->start + 1;
     for (int64_t o = view->start; o < range_end(view); o++) {
         if (o > INT32_MAX)
             return wait_for(out, INT32_MAX, "ordinals end here");
+        if (o == batch_end) { /* R30: 1, 2, 4, ... */
+            batch_size = batch_size * 2 < BATCH_MOST ? batch_size * 2 : BATCH_MOST;
+            batch_end += batch_size;
+            out->batch++;
+        }
         const struct set_pod *pod =
             next < view->pod_count && view->pods[next].ordinal == o ? &view->pods[next++] : NULL;
         if (pod ? !plan_present(view, pod, out) : !plan_missing(view, (int32_t)o, out))
@@ -192,6 +202,7 @@ static const struct set_pod *first_unavailable(const struct set_plan_view *view)
 static bool plan_condemned(const struct set_plan_view *view, struct set_plan *out)
 {
     const struct set_pod *first = first_unavailable(view);
+    out->batch++;
     for (size_t i = 0; i < view->pod_count; i++)
         if (!in_range(view, &view->pods[i]) &&
             view->claims(view->claims_arg, view->pods[i].ordinal, true).refs_differ)
@@ -199,6 +210,7 @@ static bool plan_condemned(const struct set_plan_view *view, struct set_plan *ou
                                             .ordinal = view->pods[i].ordinal,
                                             .condemned = true,
                                             .why = "claim owner differs"});
+    out->batch++; /* no deletion after a reference that could not be written (R20) */
     for (size_t i = 0; i < view->pod_count && !view->parallel; i++) /* R35: at most one at a time */
         if (!in_range(view, &view->pods[i]) && view->pods[i].terminating)
             return wait_for(out, view->pods[i].ordinal, "is terminating");
@@ -240,7 +252,7 @@ static void plan_update_many(const struct set_plan_view *view, struct set_plan *
         view->replicas - (int32_t)(end - lower_bound(view, view->start)); /* not created yet */
     for (size_t i = end; i-- > lowest;) {
         const struct set_pod *pod = &view->pods[i];
-        if (pod->is_update || pod->terminating)
+        if (pod->is_update || pod->terminating || pod->finished)
             continue;
         if (unavailable >= view->max_unavailable)
             return;
@@ -253,6 +265,7 @@ static void plan_update_many(const struct set_plan_view *view, struct set_plan *
 static void plan_update(const struct set_plan_view *view, struct set_plan *out)
 {
     int64_t partition = view->has_rolling ? view->partition : 0;
+    out->batch++;
     size_t lowest = lower_bound(view, (int64_t)view->start + partition),
            end = lower_bound(view, range_end(view));
     if (view->max_unavailable > 0) {
@@ -266,7 +279,7 @@ static void plan_update(const struct set_plan_view *view, struct set_plan *out)
             wait_for(out, (int32_t)ordinal, "is not there yet");
             return;
         }
-        if (!pod->is_update && !pod->terminating) {
+        if (!pod->is_update && !pod->terminating && !pod->finished) {
             delete_for_update(pod, out);
             return;
         }

@@ -61,6 +61,7 @@ struct set_step {
     int32_t ordinal;
     enum set_revision revision; /* SET_CREATE_POD */
     bool condemned;             /* SET_FIX_CLAIMS */
+    unsigned batch;             /* an error ends the steps of a Parallel set with its batch (R30) */
     const char *why;            /* "ordinal is missing", for logs and explain */
 };
 
@@ -71,6 +72,7 @@ struct set_counts {
 struct set_plan {
     struct set_step *steps; /* owned, see set_plan_fini */
     size_t step_count, step_cap;
+    unsigned batch;           /* of the steps added last */
     const char *waits_for;    /* why the action phase ended early, NULL when it did not */
     int32_t waits_ordinal;    /* the ordinal it waits for */
     int64_t again_at_us;      /* earliest moment some pod becomes available, 0 = none (R32) */
@@ -87,5 +89,5 @@ void set_plan_fini(struct set_plan *plan);
 enum set_revision set_revision_for(const struct set_plan_view *view, int32_t ordinal);
 
 /* "kubia-3" of set "kubia" -> 3; -1 when the name is not <set>-<digits> with the part before the
- * last dash equal to set, or the number does not fit 31 bits (R2). */
+ * last dash equal to set, the number does not fit 31 bits (R2) or is padded (R1). */
 int32_t set_ordinal(const char *set, const char *pod);

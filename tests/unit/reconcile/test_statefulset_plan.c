@@ -258,6 +258,8 @@ static void names_give_ordinals_only_when_they_fit(void **state)
     assert_int_equal(set_ordinal("kubia", "kubia-2147483647"), 2147483647);
     assert_int_equal(set_ordinal("kubia", "kubia-2147483648"), -1);
     assert_int_equal(set_ordinal("kubia", "kubia-"), -1);
+    assert_int_equal(set_ordinal("kubia", "kubia-00"), -1);
+    assert_int_equal(set_ordinal("kubia", "kubia-01"), -1);
     assert_int_equal(set_ordinal("kubia", "kubia-1x"), -1);
     assert_int_equal(set_ordinal("kubia", "kubia"), -1);
     assert_int_equal(set_ordinal("kubia", "kubiaa-1"), -1);
