@@ -446,7 +446,12 @@ char *json_print(const cJSON *tree, size_t *len)
 
 cJSON *json_get(const cJSON *obj, const char *name)
 {
-    return cJSON_IsObject(obj) ? cJSON_GetObjectItemCaseSensitive(obj, name) : NULL;
+    if (!cJSON_IsObject(obj))
+        return NULL;
+    for (cJSON *it = obj->child; it; it = it->next)
+        if (it->string && *it->string == *name && strcmp(it->string, name) == 0)
+            return it;
+    return NULL;
 }
 
 cJSON *json_at(const cJSON *obj, ...)

@@ -15,6 +15,10 @@
 
 #define JSON_DEPTH_MAX 64
 
+/* From here on this process keeps the small blocks of deleted trees for the next ones. The blocks
+ * are malloc's, so trees made before and blocks that cJSON gets from elsewhere mix with them. */
+void json_keep_blocks(void);
+
 /* Owned tree, or NULL with e set (ERR_MALFORMED, "byte 17: ...", bytes counted from 1, or "spec.a:
  * duplicate key"). */
 cJSON *json_parse(const char *text, size_t len, struct err *e);

@@ -22,6 +22,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/metrics.h"
@@ -613,6 +614,7 @@ static int serve(struct options *options)
         setrlimit(RLIMIT_NOFILE, &files);
     }
     mallopt(M_ARENA_MAX, 2);
+    json_keep_blocks();
     signal(SIGPIPE, SIG_IGN);
     sigset_t set = watched_signals();
     pthread_sigmask(SIG_BLOCK, &set, NULL);

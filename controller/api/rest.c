@@ -62,7 +62,8 @@ void rest_get(struct api_request *r)
 struct write {
     struct api_request *r; /* gone with the reply */
     struct api_server *api;
-    cJSON *body; /* owned; NULL for a DELETE without one */
+    cJSON *body;        /* owned; NULL for a DELETE without one */
+    bool is_body_spent; /* the verb took it: another try reads it again */
     enum body_form form;
     struct verb_key key;
     enum subresource sub;
@@ -98,6 +99,26 @@ static void write_fail(struct write *w, const struct err *e)
 {
     api_reply_err(w->r, e);
     write_free(w);
+}
+
+/* ---- the body ---- */
+
+static int read_body(struct write *w, struct err *e)
+{
+    const struct api_request *r = w->r;
+    w->is_body_spent = false;
+    int rc = body_read(&r->x->request, r->verb == VERB_PATCH, &w->form, &w->body, e);
+    if (rc == 0 && (r->verb == VERB_CREATE || r->verb == VERB_UPDATE) && cJSON_IsObject(w->body) &&
+        r->route.resource->form == RESOURCE_EVENTS_V1)
+        event_from_v1(w->body);
+    return rc;
+}
+
+/* Hands the body on: most writes need one try, and a copy costs as much as reading it again. */
+static cJSON *take_body(struct write *w)
+{
+    w->is_body_spent = true;
+    return TAKE(w->body);
 }
 
 /* ---- changes: from the present tree to the next ---- */
@@ -151,8 +172,10 @@ static int change_patch(cJSON *tree, void *arg, struct err *e)
 
 static int change_put(cJSON *tree, void *arg, struct err *e)
 {
-    const struct write *w = arg;
-    return verb_change_replace(tree, w->body, e);
+    struct write *w = arg;
+    (void)e;
+    take_content(tree, take_body(w));
+    return 0;
 }
 
 /* ---- running ---- */
@@ -182,7 +205,7 @@ static int run_create(struct write *w, const struct verb *v, struct err *e)
         return verb_bind(v, w->key.ns, w->key.name, w->body, e);
     if (r->route.sub && strcmp(r->route.sub, "eviction") == 0)
         return verb_evict(v, w->key.ns, w->key.name, w->body, e);
-    cJSON *body = cJSON_Duplicate(w->body, true); /* the verb fills it in; it may run again */
+    cJSON *body = take_body(w); /* the verb fills it in */
     int rc = verb_create(v, kind->id, w->key.ns, body, &w->result, e);
     cJSON_Delete(body);
     return rc;
@@ -241,6 +264,7 @@ static int write_once(struct write *w, struct err *e)
     struct verb v = {.reg = r->api->reg,
                      .unit = store_unit_new(r->api->store),
                      .role = ROLE_ADMIN,
+                     .replaces = r->verb == VERB_UPDATE,
                      .dry_run = r->q.dry_run,
                      .validation = r->q.validation,
                      .warn = on_warning,
@@ -248,7 +272,9 @@ static int write_once(struct write *w, struct err *e)
     w->tries++;
     w->is_staged = false;
     r->warnings.len = 0;
-    int rc = run_verb(w, &v, e);
+    int rc = w->is_body_spent ? read_body(w, e) : 0;
+    if (rc == 0)
+        rc = run_verb(w, &v, e);
     if (rc < 0 || r->q.dry_run) {
         store_unit_free(v.unit);
         if (rc == 0)
@@ -483,7 +509,7 @@ static int prepare(struct write *w, struct err *e)
     w->key = (struct verb_key){
         .kind = r->route.resource->kind->id, .ns = r->route.ns, .name = r->route.name};
     w->sub = sub_of(r);
-    int rc = body_read(&r->x->request, r->verb == VERB_PATCH, &w->form, &w->body, e);
+    int rc = read_body(w, e);
     if (rc < 0)
         return rc;
     switch (r->verb) {
@@ -499,8 +525,6 @@ static int prepare(struct write *w, struct err *e)
             return err_set(e, ERR_MALFORMED, "the request has no body");
         if (r->verb != VERB_PATCH && !cJSON_IsObject(w->body))
             return err_set(e, ERR_MALFORMED, "the body of the request is not an object");
-        if (r->verb != VERB_PATCH && r->route.resource->form == RESOURCE_EVENTS_V1)
-            event_from_v1(w->body);
         return r->verb == VERB_CREATE ? prepare_action(w, e) : 0;
     case VERB_GET:
     case VERB_LIST:

@@ -52,6 +52,7 @@ struct verb {
     struct store_unit *unit;
     enum role role;
     const char *node; /* ROLE_NODE: its name */
+    bool replaces;    /* a change ignores the tree it is given, which is then empty (PUT) */
     bool dry_run; /* everything but staging: the caller frees the unit instead (A: dryRun=All) */
     enum field_validation validation;
     void (*warn)(void *arg, const char *text); /* Warning: 299 headers; may be NULL */

@@ -359,7 +359,7 @@ const struct field *schema_field_find(const struct field *shape, const char *nam
     if (!shape)
         return NULL;
     for (; shape->name; shape++)
-        if (strcmp(shape->name, name) == 0)
+        if (*shape->name == *name && strcmp(shape->name, name) == 0)
             return shape;
     return NULL;
 }

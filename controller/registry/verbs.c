@@ -296,7 +296,7 @@ static int update_object(struct change *c, verb_change_fn *change, void *arg, st
                          struct err *e)
 {
     cJSON *old = object_tree_versioned(c->before);
-    cJSON *next = tree_dup(old);
+    cJSON *next = c->v->replaces ? cJSON_CreateObject() : tree_dup(old);
     c->old = old;
     int rc = change(next, arg, e);
     if (rc == 0)

@@ -24,6 +24,9 @@ enum { CEILING_STEP = 4096 };
 /* A store that closes commits what its callbacks stage, but not for ever. */
 enum { CLOSING_TURNS = 16 };
 
+/* Passes of the loop before a commit must start. */
+enum { GATHER_PASSES = 4 };
+
 static void run_turn(void *arg);
 
 static struct store *store_from(void *arg)
@@ -521,6 +524,19 @@ static void start_commit(struct store *store)
     store->backend->ops->commit(store->backend, &commit, done, store);
 }
 
+/* A commit costs one writer as much as it costs many. While a pass over the sockets brought further
+ * writers, another one, which waits for nothing, comes before the commit: clients that were
+ * answered by the last commit join those that came while it ran. A fake loop has no sockets. */
+static bool gathers(struct store *store)
+{
+    if (!loop_base(store->loop) || store->open.waiter_count <= store->gathered ||
+        store->gather_passes == GATHER_PASSES)
+        return false;
+    store->gathered = store->open.waiter_count;
+    store->gather_passes++;
+    return true;
+}
+
 static void run_turn(void *arg)
 {
     struct store *store = store_from(arg);
@@ -528,6 +544,12 @@ static void run_turn(void *arg)
         store->wants_turn = true;
         return;
     }
+    if (gathers(store)) {
+        loop_end_of_turn(&store->task);
+        return;
+    }
+    store->gathered = 0;
+    store->gather_passes = 0;
     bool has_more = false;
     if (store->settle) {
         store->in_settle = true;

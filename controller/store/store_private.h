@@ -69,6 +69,8 @@ struct store {
     struct store_change *sealed; /* what `flying` comes to */
     size_t sealed_count;
     bool in_flight, wants_turn, in_settle, in_callbacks;
+    size_t gathered; /* writers that had come when the loop was asked for another pass */
+    unsigned gather_passes;
 
     bool is_read_only;
     char reason[ERR_TEXT_MAX];

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -362,6 +363,39 @@ static void equality_ignores_member_order_only(void **state)
     cJSON_Delete(null);
 }
 
+/* Thousands of trees in turn and at once: more than are kept, of all sizes, some freed by free().
+ */
+static void trees_keep_what_they_hold_when_blocks_are_kept(void **state)
+{
+    (void)state;
+    enum { TREES = 3000 };
+    static cJSON *trees[TREES];
+    json_keep_blocks();
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < TREES; i++) {
+            trees[i] = cJSON_CreateObject();
+            for (size_t size = 0; size < 160; size += 13) {
+                char name[8], text[161];
+                memset(text, 'a' + (int)(i % 26), size);
+                text[size] = '\0';
+                (void)snprintf(name, sizeof name, "%zu", size);
+                json_set_str(trees[i], name, text);
+            }
+        }
+        for (size_t i = 0; i < TREES; i++) {
+            for (const cJSON *it = trees[i]->child; it; it = it->next) {
+                assert_int_equal(strlen(it->valuestring), strtoul(it->string, NULL, 10));
+                assert_int_equal(strspn(it->valuestring, (char[]){(char)('a' + i % 26), 0}),
+                                 strlen(it->valuestring));
+            }
+            cJSON *last = cJSON_DetachItemFromObject(trees[i], "26");
+            free(TAKE(last->valuestring)); /* a block is malloc's own */
+            cJSON_Delete(last);
+            cJSON_Delete(trees[i]);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +411,7 @@ int main(void)
         cmocka_unit_test(setting_replaces_in_place_and_leaves_no_duplicate),
         cmocka_unit_test(containers_are_created_when_absent_or_null),
         cmocka_unit_test(equality_ignores_member_order_only),
+        cmocka_unit_test(trees_keep_what_they_hold_when_blocks_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
