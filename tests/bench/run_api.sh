@@ -1,11 +1,11 @@
 #!/bin/sh
 # Durable writes through the API: on a disk, then on a file system in memory, where only the CPU counts.
 #   sh tests/bench/run_api.sh [DIR]      DIR: a directory on the disk to measure (default: a new one in /var/tmp)
-# Needs the release build: cmake --preset release -G Ninja && cmake --build build/release --target ordinald bench_api
+# Needs the release build: cmake --preset release -G Ninja && cmake --build build --target ordinald bench_api slow_sync
 # BUILD: another build folder. ROUNDS: how often every slice is updated. LISTEN=tcp: over TCP, not the Unix socket.
 set -eu
 cd "$(dirname "$0")/../.."
-build=${BUILD:-build/release}
+build=${BUILD:-build}
 bench=$build/tests/bench_api
 disk=$(mktemp -d "${1:-/var/tmp}/ordinald-bench.XXXXXX")
 memory=$(mktemp -d /dev/shm/ordinald-bench.XXXXXX)
