@@ -162,11 +162,13 @@ static void on_claim(struct volumes *state, const struct object *before, const s
         queue_claimed_volumes(state, claim);
 }
 
-/* A pod that only its finalizers hold has stopped (R45), as one in a terminal phase has. */
+/* R25, as upstream: a pod without a node uses nothing yet. It could not be placed while its claim
+ * is being deleted, and would keep that claim for ever; so the claim goes and is made anew (R16). A
+ * pod that only its finalizers hold has stopped (R45), as one in a terminal phase has. */
 static bool is_using(const struct object *pod)
 {
-    return pod && pod_view(pod)->phase != POD_SUCCEEDED && pod_view(pod)->phase != POD_FAILED &&
-           !(pod->deleted_us && pod->grace_s == 0);
+    return pod && *pod_view(pod)->node && pod_view(pod)->phase != POD_SUCCEEDED &&
+           pod_view(pod)->phase != POD_FAILED && !(pod->deleted_us && pod->grace_s == 0);
 }
 
 /* R25: the end of a pod frees its claims. */

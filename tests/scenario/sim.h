@@ -62,6 +62,8 @@ bool sim_node_answers(const struct sim *s, unsigned node);
 
 /* Hooks on the store of now; again after every crash. */
 void sim_check_hook(struct sim *s);
+/* After a crash: the disk may hold a commit that nobody was told of. */
+void sim_check_reloaded(struct sim *s);
 /* The node speaks again: what was freed there has ended. */
 void sim_node_spoke(struct sim *s, unsigned node);
 /* When everything is at rest: slices and claims against pods. */

@@ -373,6 +373,31 @@ static void on_apply(void *arg, const struct store_batch *batch)
     }
 }
 
+void sim_check_reloaded(struct sim *s)
+{
+    struct store_view view = store_applied(s->w.store);
+    struct view_cursor cur;
+    for (size_t i = s->running_count; i-- > 0;) {
+        struct incarnation *it = &s->running[i];
+        char node[16];
+        (void)snprintf(node, sizeof node, "node%u", it->node + 1);
+        const struct object *pod = view_find(&view, KIND_POD, "default", it->name);
+        if (it->is_freed || (pod && strcmp(pod->uid, it->uid) == 0))
+            continue;
+        if (sim_node_answers(s, it->node) || !view_find(&view, KIND_NODE, "", node))
+            end_running(s, it);
+        else if (keymap_has(&s->forced, it->uid))
+            it->is_freed = true;
+        else
+            sim_broken(s, "after the crash %s is gone, but node%u has not said so (R41)", it->name,
+                       it->node + 1);
+    }
+    for (view_seek(&cur, &view, KIND_POD, "default", NULL); cur.object; view_next(&cur)) {
+        on_seen(s, cur.object);
+        check_addresses(s, &view, cur.object);
+    }
+}
+
 void sim_check_hook(struct sim *s)
 {
     store_on_stage(s->w.store, on_stage, s);
@@ -441,9 +466,11 @@ void sim_check_alive(struct sim *s)
             show_dependants(&view, cur.object);
             sim_broken(s, "%s is still being deleted: %s", cur.object->key, cur.object->text);
         }
-        if (set->st_replicas != set->replicas || set->st_ready != set->replicas)
-            sim_broken(s, "%s has %d pods, %d ready, and wants %d", cur.object->key,
-                       set->st_replicas, set->st_ready, set->replicas);
+        if (set->st_replicas == set->replicas && set->st_ready == set->replicas)
+            continue;
+        show_dependants(&view, cur.object);
+        sim_broken(s, "%s has %d pods, %d ready, and wants %d", cur.object->key, set->st_replicas,
+                   set->st_ready, set->replicas);
     }
     for (view_seek(&cur, &view, KIND_POD, NULL, NULL); cur.object; view_next(&cur))
         if (cur.object->deleted_us)

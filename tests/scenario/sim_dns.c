@@ -100,7 +100,7 @@ static void reverse_name(const struct address *a, char out[128])
 /* ---- what must be there ---- */
 
 struct ptr { /* of an endpoint; those of ClusterIPs hide them */
-    char owner[128], target[256];
+    char owner[128], target[512];
     bool is_hostname;
 };
 struct want {
@@ -150,7 +150,7 @@ static void want_endpoint(struct want *w, const struct object *svc, const char *
     bool is_kept = v->publish_identity && *e->hostname;
     for (size_t i = 0; i < e->address_count && (is_published || is_kept); i++) {
         struct address a;
-        char host[64], name[256];
+        char host[64], name[512];
         if (!read_address(e->addresses[i], &a))
             continue;
         if (*e->hostname)

@@ -61,7 +61,8 @@ static enum store_mem_fault next_fault(void *arg)
 {
     struct sim *s = arg;
     static const enum store_mem_fault faults[] = {
-        STORE_MEM_LATE, STORE_MEM_LATE, STORE_MEM_CONFLICT, STORE_MEM_FAIL, STORE_MEM_NO_SPACE};
+        STORE_MEM_LATE,     STORE_MEM_LATE,    STORE_MEM_CONFLICT, STORE_MEM_FAIL,
+        STORE_MEM_NO_SPACE, STORE_MEM_UNKNOWN, STORE_MEM_LATE_FAIL};
     if (s->faults_left == 0 || sim_one_in(s, 3))
         return STORE_MEM_NONE;
     s->faults_left--;
@@ -495,6 +496,7 @@ static void do_crash(struct sim *s)
     while (unanswered) /* nobody will tell what became of them */
         forget(unanswered);
     boot(s);
+    sim_check_reloaded(s);
     sim_check_dns(s); /* a restart never denies a living pod */
 }
 
