@@ -440,6 +440,29 @@ static void slow_and_silent_clients_are_closed(void **state)
     }
 }
 
+/* the limit is on one message, not on a stream whose segments never end with one. */
+static void a_stream_that_always_pauses_within_a_message_goes_on(void **state)
+{
+    (void)state;
+    const struct dns_opts opts = options();
+    struct net *n = net_bind(&opts);
+    *dns_server_timing(n->server) = (struct tcp_timing){10000000, 10000000, 1000000, 10000000};
+    assert_int_equal(dns_server_start(n->server, NULL), 0);
+    int fd = dial(n, 0, SOCK_STREAM);
+    struct packet p = framed(0, K0, A);
+    send_all(fd, p.bytes, 7);
+    int64_t end_us = clock_mono_us() + 1500000;
+    for (unsigned id = 0; id < 2 || clock_mono_us() < end_us; id = (id + 1) & 0xffff) {
+        struct packet next = framed((id + 1) & 0xffff, K0, A);
+        packet_put(&p, next.bytes, 7);
+        send_all(fd, p.bytes + 7, p.len - 7);
+        assert_int_equal(next_id(fd, NULL), id);
+        p = next;
+    }
+    close(fd);
+    net_stop(n);
+}
+
 static void an_idle_connection_makes_room(void **state)
 {
     (void)state; /* in total, whichever worker has it; busy ones survive */
@@ -623,6 +646,7 @@ int main(void)
         cmocka_unit_test(a_client_that_does_not_read_is_waited_for_then_closed),
         cmocka_unit_test(short_messages_close_the_connection),
         cmocka_unit_test(slow_and_silent_clients_are_closed),
+        cmocka_unit_test(a_stream_that_always_pauses_within_a_message_goes_on),
         cmocka_unit_test(an_idle_connection_makes_room),
         cmocka_unit_test(one_client_cannot_take_all_connections),
         cmocka_unit_test(a_reset_costs_only_its_connection),
