@@ -10,8 +10,10 @@
 #include "base/metrics.h"
 
 #define TURN_BUDGET 2048
-/* Keys of one row before the next row has its turn. */
-#define ROW_BUDGET 64
+/* Keys of one row before the next row has its turn. A set or a Service looks at all of its pods
+ * each time it has its turn between them, so few long turns are cheaper than many short ones; and
+ * one pass over all rows must fit into the budget of a turn of the store. */
+#define ROW_BUDGET 256
 
 struct row {
     const struct controller *controller;
