@@ -27,6 +27,9 @@ put controller/reconcile/feed.c '#include "zones/name.h"' '#include "controller/
 put controller/reconcile/bad.c '#include "controller/api/rest.h"'
 put conf/bad.c '#include "zones/name.h"' '#include "cmd/x.h"'
 put cmd/ordinald.c '#include "conf/conf.h"' '#include "dns/server.h"' '#include "controller/api/http.h"'
+put cmd/ordctl_get.c '#include "cmd/ordctl.h"' '#include "controller/reconcile/runner.h"' '#include <curl/curl.h>'
+put cmd/bad.c '#include "tests/unit/cmd/x.h"' '#include <lmdb.h>'
+put tests/unit/cmd/test_ordctl.c '#include "cmd/ordctl.h"' '#include "base/buf.h"'
 put tests/unit/zones/test_name.c '#include <cmocka.h>' '#include "zones/name.h"' '#include <event2/event.h>'
 put tests/unit/zones/test_bad.c '#include "dns/query.h"'
 put tests/scenario/run.c '#include "tests/scenario/run.h"' '#include "dns/query.h"' '#include "local.h"'
@@ -36,6 +39,8 @@ base/bad.c:1
 base/bad.c:2
 base/bad.c:3
 base/bad.c:4
+cmd/bad.c:1
+cmd/bad.c:2
 conf/bad.c:1
 conf/bad.c:2
 controller/api/bad.c:1
