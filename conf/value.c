@@ -23,9 +23,9 @@ static const struct unit sizes[] = {
     {"MB", 1000000}, {"G", 1073741824}, {"Gi", 1073741824}, {"GiB", 1073741824}, {"GB", 1000000000},
 };
 
-static void *field_of(const struct options *o, const struct conf_option *option)
+static void *field_of(struct options *o, const struct conf_option *option)
 {
-    return (char *)(uintptr_t)o + option->offset;
+    return (char *)o + option->offset;
 }
 
 /* A whole number, then one of the units, blanks between allowed; false when it is none or does not
@@ -101,10 +101,9 @@ int value_set(struct options *o, const struct conf_option *option, const char *t
     case OPT_DURATION:
         return set_number(field, option, text, e);
     case OPT_WORD:
-        if (!word_is_one_of(text, option->words))
-            return err_set(e, ERR_INVALID, "\"%s\" is none of %s", text, option->words);
-        /* fall through */
     case OPT_STRING:
+        if (option->type == OPT_WORD && !word_is_one_of(text, option->words))
+            return err_set(e, ERR_INVALID, "\"%s\" is none of %s", text, option->words);
         free(*(char **)field);
         *(char **)field = xstrdup(text);
         return 0;
@@ -164,7 +163,7 @@ void value_print(const struct options *o, const struct conf_option *option, stru
 {
     static const struct unit binary[] = {
         {"B", 1}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}};
-    const void *field = field_of(o, option);
+    const void *field = (const char *)o + option->offset;
     const struct string_list *list = field;
     switch (option->type) {
     case OPT_BOOL:

@@ -122,7 +122,7 @@ static struct place_node node_at(const char *name, size_t pods)
 
 static const char *placed(const struct place_view *view)
 {
-    struct place_plan plan;
+    static struct place_plan plan; /* holds the reason that is returned */
     scheduler_plan(view, &plan);
     return plan.node ? plan.node->name : plan.reason;
 }
