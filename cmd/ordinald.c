@@ -225,7 +225,7 @@ static void find_ns_addresses(const struct options *o, struct address_set *out)
         char host[64];
         const char *text = o->dns_listen.items[i];
         size_t skip = *text == '[', len = (size_t)(strrchr(text, ':') - text) - 2 * skip;
-        snprintf(host, sizeof host, "%.*s", (int)len, text + skip);
+        (void)snprintf(host, sizeof host, "%.*s", (int)len, text + skip);
         if (strcmp(host, "0.0.0.0") == 0)
             add_interfaces(out, &local, AF_INET);
         else if (strcmp(host, "::") == 0)
@@ -355,7 +355,7 @@ static int rights_drop(struct daemon *d, struct err *e)
     if (rc < 0 || !pw || geteuid() == pw->pw_uid)
         return rc;
     if (initgroups(user, pw->pw_gid) != 0 || setgid(pw->pw_gid) != 0 || setuid(pw->pw_uid) != 0)
-        return err_set(e, ERR_IO, "run.user %s: %s", user, strerror(errno));
+        return err_set(e, ERR_IO, "run.user %s: %s", user, strerrordesc_np(errno));
     return 0;
 }
 
@@ -581,7 +581,7 @@ static void notify_manager(const char *text)
         return;
     socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
     if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&to, len) < 0)
-        log_warn("msg=\"NOTIFY_SOCKET: %s\"", strerror(errno));
+        log_warn("msg=\"NOTIFY_SOCKET: %s\"", strerrordesc_np(errno));
     close(fd);
 }
 
@@ -598,8 +598,8 @@ static void print_ready(const struct daemon *d)
         buf_printf(&line, "%s%s", i ? "," : " http=", api_server_address(d->api, i));
     for (size_t i = 0; i < probe_server_address_count(d->probe); i++)
         buf_printf(&line, "%s%s", i ? "," : " metrics=", probe_server_address(d->probe, i));
-    puts(line.data);
-    fflush(stdout);
+    (void)puts(line.data);
+    (void)fflush(stdout);
     buf_out_fini(&line);
 }
 
@@ -623,7 +623,8 @@ static int run(struct daemon *d)
         pthread_join(signals, NULL);
         metrics_unregister_all();
     } else {
-        fprintf(stderr, "ordinald: %s: %s\n", good ? "signals" : stages[started].name, e.text);
+        (void)fprintf(stderr, "ordinald: %s: %s\n", good ? "signals" : stages[started].name,
+                      e.text);
         good = false;
         started += started < ARRAY_SIZE(stages); /* what a failed stage opened is closed too */
     }
@@ -641,9 +642,9 @@ static int serve(struct options *options)
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
     }
-    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_ARENA_MAX, 2); /* NOLINT(concurrency-mt-unsafe): the only thread yet */
     json_keep_blocks();
-    signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN);
     sigset_t set = watched_signals();
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     umask(0027);
@@ -684,7 +685,7 @@ static int configured(const char *file, const char *const *settings, size_t coun
     struct options options;
     struct err e = {0};
     if (conf_load(file, settings, count, &options, &e) < 0) {
-        fprintf(stderr, "ordinald: %s\n", e.text);
+        (void)fprintf(stderr, "ordinald: %s\n", e.text);
         return EXIT_CONFIG;
     }
     int rc = EXIT_SUCCESS;
@@ -695,10 +696,10 @@ static int configured(const char *file, const char *const *settings, size_t coun
         struct buf_out text;
         buf_out_init(&text);
         conf_print(&options, &text);
-        fputs(text.data, stdout);
+        (void)fputs(text.data, stdout);
         buf_out_fini(&text);
     } else if (mode == MODE_CHECK) {
-        puts("configuration ok");
+        (void)puts("configuration ok");
     } else {
         rc = serve(&options);
     }
@@ -711,7 +712,7 @@ static int print_sample(void)
     struct buf_out text;
     buf_out_init(&text);
     conf_sample(&text);
-    fputs(text.data, stdout);
+    (void)fputs(text.data, stdout);
     buf_out_fini(&text);
     return EXIT_SUCCESS;
 }
@@ -734,6 +735,7 @@ int main(int argc, char **argv)
     size_t count = 0;
     enum mode mode = MODE_SERVE;
     int rc = -1, c;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the only thread yet */
     while (rc < 0 && (c = getopt_long(argc, argv, "c:s:Vh", arguments, NULL)) != -1) {
         if (c == 'c')
             file = optarg;
@@ -753,7 +755,7 @@ int main(int argc, char **argv)
             rc = EXIT_CONFIG; /* getopt_long has said why */
     }
     if (rc < 0 && optind < argc) {
-        fprintf(stderr, "ordinald: unexpected argument \"%s\"\n", argv[optind]);
+        (void)fprintf(stderr, "ordinald: unexpected argument \"%s\"\n", argv[optind]);
         rc = EXIT_CONFIG;
     }
     if (rc < 0)

@@ -23,9 +23,9 @@ static const char *scalar_text(const cJSON *node, char room[32])
     if (cJSON_IsBool(node))
         return cJSON_IsTrue(node) ? "true" : "false";
     if (json_is_int(node, &number))
-        snprintf(room, 32, "%" PRId64, number);
+        (void)snprintf(room, 32, "%" PRId64, number);
     else if (cJSON_IsNumber(node))
-        snprintf(room, 32, "%.15g", node->valuedouble);
+        (void)snprintf(room, 32, "%.15g", node->valuedouble);
     else
         return NULL;
     return room;
@@ -92,10 +92,10 @@ static int load_section(const char *path, const struct yaml_doc *doc, const cJSO
     {
         char name[128], text[ERR_TEXT_MAX];
         struct err why = {0};
-        snprintf(name, sizeof name, "%s.%s", section->string, node->string);
+        (void)snprintf(name, sizeof name, "%s.%s", section->string, node->string);
         const struct conf_option *option = option_find(name);
         if (!option) {
-            snprintf(text, sizeof text, "unknown option %s", name);
+            (void)snprintf(text, sizeof text, "unknown option %s", name);
             return file_error(e, path, yaml_line(doc, node), ERR_INVALID, text);
         }
         int rc = set_node(o, option, node, &why);
@@ -122,9 +122,9 @@ static int load_document(const char *path, const struct yaml_doc *doc, struct op
             is_known = strncmp(options_table[i].name, section->string, len) == 0 &&
                        options_table[i].name[len] == '.';
         char text[256];
-        snprintf(text, sizeof text,
-                 is_known ? "%.200s: expected a mapping" : "unknown section %.200s",
-                 section->string);
+        (void)snprintf(text, sizeof text,
+                       is_known ? "%.200s: expected a mapping" : "unknown section %.200s",
+                       section->string);
         if (is_known && cJSON_IsNull(section))
             continue;
         if (!is_known || !cJSON_IsObject(section))
@@ -140,13 +140,13 @@ static int read_file(const char *path, char **text, size_t *len, struct err *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+        return err_set(e, ERR_IO, "%s: %s", path, strerrordesc_np(errno));
     *text = xmalloc(FILE_MAX + 1);
     *len = 0;
     ssize_t got = 0;
     while (*len <= FILE_MAX && (got = read(fd, *text + *len, FILE_MAX + 1 - *len)) > 0)
         *len += (size_t)got;
-    int rc = got < 0           ? err_set(e, ERR_IO, "%s: %s", path, strerror(errno))
+    int rc = got < 0           ? err_set(e, ERR_IO, "%s: %s", path, strerrordesc_np(errno))
              : *len > FILE_MAX ? err_set(e, ERR_TOO_LARGE, "%s: larger than 1 MiB", path)
                                : 0;
     close(fd);

@@ -476,9 +476,7 @@ static int collect(struct write *w, struct err *e)
         if (!selection_matches(&selection, cur.object))
             continue;
         if (w->item_count == cap)
-            w->items =
-                xrealloc(w->items, (cap = cap ? cap * 2 : 64) *
-                                       sizeof(*w->items)); /* NOLINT(bugprone-sizeof-expression) */
+            w->items = xrealloc(w->items, (cap = cap ? cap * 2 : 64) * sizeof(*w->items));
         w->items[w->item_count++] = object_ref(cur.object);
         if (r->q.limit > 0 && w->item_count == (size_t)r->q.limit)
             break;

@@ -67,7 +67,7 @@ static int change_adopt(cJSON *tree, void *arg, struct err *e)
 {
     (void)e;
     cJSON_AddItemToArray(json_arr(json_obj(tree, "metadata"), "ownerReferences"),
-                         set_owner_ref(arg));
+                         set_owner_ref(*(const struct object *const *)arg));
     return 0;
 }
 
@@ -167,7 +167,7 @@ int set_revisions_load(struct runner *runner, const struct object *set, const cJ
     runner_verb(runner, &v);
     for (size_t i = 0; i < h.count && rc == 0 && !set->deleted_us; i++)
         if (!object_controller(h.objects[i]))
-            rc = update_one(&v, h.objects[i], change_adopt, (void *)(uintptr_t)set, e);
+            rc = update_one(&v, h.objects[i], change_adopt, &set, e);
     if (rc == 0 && !set->deleted_us)
         rc = make_update(&v, set, tree, &h, &plan, data, e);
     char *name = plan.action == REVISION_CREATE ? xasprintf("%s-%s", set->name, plan.hash)
@@ -206,6 +206,7 @@ int set_revisions_prune(struct runner *runner, const struct object *set,
     int rc = 0;
     if (count > 0) {
         struct verb v;
+        CHECK(h.objects);
         runner_verb(runner, &v);
         for (size_t i = 0; i < count && rc == 0; i++) {
             AUTO_OBJECT out = NULL;

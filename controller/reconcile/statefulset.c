@@ -259,36 +259,49 @@ static int claim_by_update(struct sync *s, const struct object *pod, verb_change
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
+struct found_pods {
+    const struct object **at; /* owned, each counted */
+    size_t count, cap;
+};
+
+static void found_add(struct found_pods *found, const struct object *pod)
+{
+    if (found->count == found->cap) {
+        found->cap = found->cap ? found->cap * 2 : 16;
+        found->at = xrealloc(found->at, found->cap * sizeof *found->at);
+    }
+    found->at[found->count++] = object_ref(pod);
+}
+
+/* The pods that name the set as their controller, and orphans that carry its name. */
+static void find_pods(const struct sync *s, struct found_pods *out)
+{
+    struct store_view view = store_head(runner_store(s->runner));
+    char term[INDEX_TERM_MAX], prefix[512];
+    struct index_cursor owned;
+    index_owner(term, s->set->uid);
+    for (index_seek(&owned, &view, KIND_POD, term); owned.object; index_next(&owned))
+        found_add(out, owned.object);
+    if (s->set->deleted_us)
+        return;
+    struct view_cursor cur;
+    (void)snprintf(prefix, sizeof prefix, "%s-", s->set->name);
+    for (view_seek(&cur, &view, KIND_POD, s->set->ns, prefix); cur.object; view_next(&cur))
+        if (!object_controller(cur.object) && !cur.object->deleted_us &&
+            set_ordinal(s->set->name, cur.object->name) >= 0)
+            found_add(out, cur.object);
+}
+
 /* R60, R61: takes what is ours, adopts orphans of our name and selector, releases what no longer
  * fits. */
 static int claim_pods(struct sync *s, struct err *e)
 {
-    const struct set_view *set = set_view(s->set);
-    struct store_view view = store_head(runner_store(s->runner));
-    struct view_cursor cur;
-    size_t count = 0, cap = 0;
-    const struct object **found = NULL;
-    char term[INDEX_TERM_MAX], prefix[512];
-    struct index_cursor owned;
-    (void)snprintf(prefix, sizeof prefix, "%s-", s->set->name);
-    index_owner(term, s->set->uid);
-    for (index_seek(&owned, &view, KIND_POD, term); owned.object; index_next(&owned)) {
-        if (count == cap)
-            found = xrealloc(found, (cap = cap ? cap * 2 : 16) * sizeof(struct object *));
-        found[count++] = object_ref(owned.object);
-    }
-    if (!s->set->deleted_us) /* orphans carry our name */
-        for (view_seek(&cur, &view, KIND_POD, s->set->ns, prefix); cur.object; view_next(&cur)) {
-            if (object_controller(cur.object) || cur.object->deleted_us ||
-                set_ordinal(s->set->name, cur.object->name) < 0)
-                continue;
-            if (count == cap)
-                found = xrealloc(found, (cap = cap ? cap * 2 : 16) * sizeof(struct object *));
-            found[count++] = object_ref(cur.object);
-        }
+    struct found_pods found = {0};
     int rc = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct object *pod = found[i];
+    find_pods(s, &found);
+    for (size_t i = 0; i < found.count; i++) {
+        const struct object *pod = found.at[i];
+        const struct set_view *set = set_view(s->set);
         bool is_controlled = object_controller(pod) != NULL;
         bool is_member = strcmp(pod->ns, s->set->ns) == 0 &&
                          selector_matches(&set->selector, pod->labels, pod->label_count);
@@ -301,9 +314,9 @@ static int claim_pods(struct sync *s, struct err *e)
         else if (!is_controlled && is_member)
             rc = rc < 0 ? rc : claim_by_update(s, pod, change_adopt, e);
     }
-    for (size_t i = 0; i < count; i++)
-        object_unref(found[i]);
-    free(found);
+    for (size_t i = 0; i < found.count; i++)
+        object_unref(found.at[i]);
+    free(found.at);
     if (s->count)
         sort_pods(s);
     return rc;

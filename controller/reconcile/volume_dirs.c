@@ -46,6 +46,7 @@ static void aside_name(char out[64])
 static bool purge_entry(struct purge *p, int fd, const char *name, unsigned depth);
 
 /* Empties the directory; true when nothing is left in it. */
+/* NOLINTNEXTLINE(misc-no-recursion): DEPTH_MAX */
 static bool purge_dir(struct purge *p, int fd, unsigned depth)
 {
     DIR *dir = fdopendir(fd);
@@ -65,8 +66,8 @@ static bool purge_dir(struct purge *p, int fd, unsigned depth)
 }
 
 /* True when the entry is gone. Links are removed, never followed. */
-static bool purge_entry(struct purge *p, int fd, const char *name,
-                        unsigned depth) /* NOLINT(misc-no-recursion): DEPTH_MAX */
+/* NOLINTNEXTLINE(misc-no-recursion): DEPTH_MAX */
+static bool purge_entry(struct purge *p, int fd, const char *name, unsigned depth)
 {
     p->left--;
     int sub = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
