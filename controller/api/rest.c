@@ -97,6 +97,11 @@ static void write_free(struct write *w)
 
 static void write_fail(struct write *w, const struct err *e)
 {
+    struct route *route = &w->r->route;
+    const char *name = json_str(json_get(w->body, "metadata"), "name", NULL);
+    /* The details name the object that was to be created, where the error is about it. */
+    if (!route->name && name && (e->code == ERR_INVALID || e->code == ERR_EXISTS))
+        route->name = arena_strdup(&w->r->x->arena, name);
     api_reply_err(w->r, e);
     write_free(w);
 }

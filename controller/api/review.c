@@ -6,6 +6,7 @@
 
 #include "controller/api/api.h"
 #include "controller/api/body.h"
+#include "controller/registry/schema.h"
 
 /* ordinald.dev/identities are written by the server alone; endpoints mirror slices. */
 static bool is_allowed(const cJSON *attributes, const char **why)
@@ -85,13 +86,13 @@ void review_create(struct api_request *r)
     enum body_form form;
     cJSON *review = NULL;
     int rc = body_read(&r->x->request, false, &form, &review, &e);
-    if (rc == 0 && !cJSON_IsObject(review))
-        rc = err_set(&e, ERR_MALFORMED, "the body of the request is not an object");
-    if (rc == 0 &&
-        (strcmp(json_str(review, "kind", res->kind_name), res->kind_name) != 0 ||
-         strcmp(json_str(review, "apiVersion", res->api_version), res->api_version) != 0))
-        rc = err_set(&e, ERR_MALFORMED, "the body is not a %s of %s", res->kind_name,
-                     res->api_version);
+    if (rc == 0 && !review)
+        rc = err_set(&e, ERR_MALFORMED, "the request has no body");
+    if (rc == 0)
+        rc = schema_check_body(res->form == RESOURCE_ACCESS_REVIEW  ? SCHEMA_ACCESS_REVIEW
+                               : res->form == RESOURCE_RULES_REVIEW ? SCHEMA_RULES_REVIEW
+                                                                    : SCHEMA_SELF_REVIEW,
+                               review, &e);
     if (rc < 0) {
         cJSON_Delete(review);
         api_reply_err(r, &e);

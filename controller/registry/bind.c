@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/json.h"
 #include "controller/registry/registry_internal.h"
+#include "controller/registry/schema.h"
 
 /* ---- conditions ---- */
 
@@ -83,14 +84,36 @@ static int check_binding(const struct verb *v, const struct object *pod, const c
     return role_check(v, pod->kind, pod->ns, pod->name, pod, SUB_NONE, false, e);
 }
 
+/* The body of an action against its path (A19). */
+static int check_body(enum schema_body shape, const cJSON *body, const char *ns, const char *pod,
+                      struct err *e)
+{
+    int rc = schema_check_body(shape, body, e);
+    if (rc < 0)
+        return rc;
+    const cJSON *meta = json_get(body, "metadata");
+    const char *name = json_str(meta, "name", ""), *body_ns = json_str(meta, "namespace", "");
+    if (*name && strcmp(name, pod) != 0)
+        return err_set(e, ERR_MALFORMED,
+                       "the name of the object (%.253s) does not match the name on the URL (%s)",
+                       name, pod);
+    if (*body_ns && strcmp(body_ns, ns) != 0)
+        return err_set(e, ERR_MALFORMED,
+                       "the namespace of the provided object does not match the namespace sent on "
+                       "the request");
+    return 0;
+}
+
 int verb_bind(const struct verb *v, const char *ns, const char *pod, const cJSON *binding,
               struct err *e)
 {
+    int rc = check_body(SCHEMA_BINDING, binding, ns, pod, e);
+    if (rc < 0)
+        return rc;
     const struct object *found = store_unit_find(v->unit, KIND_POD, ns, pod);
     if (!found)
         return fail_not_found(kind_get(KIND_POD), pod, e);
-    int rc = check_binding(v, found, binding, e);
-    if (rc < 0)
+    if ((rc = check_binding(v, found, binding, e)) < 0)
         return rc;
     cJSON *tree = object_tree(found);
     const cJSON *annotations = json_at(binding, "metadata", "annotations", NULL);
@@ -113,11 +136,9 @@ int verb_evict(const struct verb *v, const char *ns, const char *pod, const cJSO
 {
     struct delete_opts opts;
     const struct object *found = store_unit_find(v->unit, KIND_POD, ns, pod);
-    const char *name = json_str(json_get(eviction, "metadata"), "name", pod);
-    if (strcmp(name, pod) != 0)
-        return err_set(e, ERR_MALFORMED, "name in URL does not match name in Eviction object");
-    int rc = delete_opts_parse(json_get(eviction, "deleteOptions"), &opts, e);
-    if (rc < 0)
+    const cJSON *del = json_get(eviction, "deleteOptions");
+    int rc = check_body(SCHEMA_EVICTION, eviction, ns, pod, e);
+    if (rc < 0 || (rc = delete_opts_parse(cJSON_IsNull(del) ? NULL : del, &opts, e)) < 0)
         return rc;
     if (!found)
         return fail_not_found(kind_get(KIND_POD), pod, e);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "controller/registry/patch_tree.h"
+#include "controller/registry/schema.h"
 #include "controller/registry/strategy.h"
 
 /* ---- DeleteOptions ---- */
@@ -17,20 +18,14 @@ int delete_opts_parse(const cJSON *body, struct delete_opts *out, struct err *e)
     *out = (struct delete_opts){0};
     if (!body)
         return 0;
-    if (!cJSON_IsObject(body))
-        return err_set(e, ERR_MALFORMED, "DeleteOptions is not an object");
+    int rc = schema_check_body(SCHEMA_DELETE_OPTIONS, body, e);
+    if (rc < 0)
+        return rc;
     const cJSON *grace = json_get(body, "gracePeriodSeconds"),
                 *orphan = json_get(body, "orphanDependents");
     const cJSON *conditions = json_get(body, "preconditions");
-    const char *kind = json_str(body, "kind", "DeleteOptions"),
-               *policy = json_str(body, "propagationPolicy", NULL);
-    if (strcmp(kind, "DeleteOptions") != 0)
-        return err_set(e, ERR_MALFORMED, "%.100s cannot be handled as a DeleteOptions", kind);
-    if (grace && !cJSON_IsNull(grace)) {
-        if (!json_is_int(grace, &out->grace_s))
-            return err_set(e, ERR_MALFORMED, "gracePeriodSeconds is not a whole number");
-        out->has_grace = true;
-    }
+    const char *policy = json_str(body, "propagationPolicy", NULL);
+    out->has_grace = grace && json_is_int(grace, &out->grace_s);
     out->uid = json_str(conditions, "uid", NULL);
     out->resource_version = json_str(conditions, "resourceVersion", NULL);
     struct issues is = {.e = e};

@@ -95,10 +95,26 @@ void meta_bump_generation(cJSON *meta)
 
 /* ---- the body against the path (A19) ---- */
 
+/* Text or nothing: what is filled in below would hide anything else. */
+static int check_text(const struct kind *kind, const cJSON *obj, const char *prefix,
+                      const char *name, struct err *e)
+{
+    const cJSON *value = json_get(obj, name);
+    if (!value || cJSON_IsString(value) || cJSON_IsNull(value))
+        return 0;
+    return err_set(e, ERR_MALFORMED,
+                   "%s in version \"%s\" cannot be handled as a %s: json: cannot unmarshal the "
+                   "value of %s%s into type string",
+                   kind->name, kind->version, kind->name, prefix, name);
+}
+
 int meta_fit(const struct kind *kind, const char *ns, const char *name, cJSON *obj, struct err *e)
 {
     if (!cJSON_IsObject(obj))
         return err_set(e, ERR_MALFORMED, "the body is not an object");
+    int rc = check_text(kind, obj, "", "apiVersion", e);
+    if (rc < 0 || (rc = check_text(kind, obj, "", "kind", e)) < 0)
+        return rc;
     const char *version = json_str(obj, "apiVersion", ""), *kind_name = json_str(obj, "kind", "");
     if (*kind_name && strcmp(kind_name, kind->name) != 0)
         return err_set(e, ERR_MALFORMED,
@@ -114,6 +130,9 @@ int meta_fit(const struct kind *kind, const char *ns, const char *name, cJSON *o
     const cJSON *given = json_get(obj, "metadata");
     if (given && !cJSON_IsObject(given) && !cJSON_IsNull(given))
         return err_set(e, ERR_MALFORMED, "metadata is not an object");
+    if ((rc = check_text(kind, given, "metadata.", "name", e)) < 0 ||
+        (rc = check_text(kind, given, "metadata.", "namespace", e)) < 0)
+        return rc;
     cJSON *meta = json_obj(obj, "metadata");
     const char *body_ns = json_str(meta, "namespace", ""), *body_name = json_str(meta, "name", "");
     if (!kind->namespaced)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "controller/registry/schema_table.h"
 
@@ -349,6 +350,52 @@ static const struct field *const by_kind[KIND_COUNT] = {
     [KIND_IDENTITY] = identity,
 };
 
+/* ---- bodies of subresources and actions, which are not stored ---- */
+
+static const struct field preconditions[] = {F_STR("uid"), F_STR("resourceVersion"), F_END};
+static const struct field delete_options[] = {F_STR("apiVersion"),
+                                              F_STR("kind"),
+                                              F_INT64("gracePeriodSeconds"),
+                                              F_OBJ("preconditions", preconditions),
+                                              F_BOOL("orphanDependents"),
+                                              F_STR("propagationPolicy"),
+                                              F_STRS("dryRun"),
+                                              F_END};
+static const struct field scale_spec[] = {F_INT("replicas"), F_END};
+static const struct field scale_status[] = {F_INT("replicas"), F_STR("selector"), F_END};
+static const struct field scale[] = {HEAD, F_OBJ("spec", scale_spec), F_OBJ("status", scale_status),
+                                     F_END};
+static const struct field binding[] = {HEAD, F_OBJ("target", schema_reference), F_END};
+static const struct field eviction[] = {HEAD, F_OBJ("deleteOptions", delete_options), F_END};
+static const struct field attributes[] = {
+    F_STR("namespace"), F_STR("verb"),        F_STR("group"), F_STR("version"),
+    F_STR("resource"),  F_STR("subresource"), F_STR("name"),  F_END};
+static const struct field paths[] = {F_STR("path"), F_STR("verb"), F_END};
+static const struct field access_spec[] = {F_OBJ("resourceAttributes", attributes),
+                                           F_OBJ("nonResourceAttributes", paths), F_END};
+static const struct field rules_spec[] = {F_STR("namespace"), F_END};
+static const struct field access_review[] = {HEAD, F_OBJ("spec", access_spec), F_END};
+static const struct field rules_review[] = {HEAD, F_OBJ("spec", rules_spec), F_END};
+static const struct field self_review[] = {HEAD, F_END};
+
+struct body_row {
+    const char *kind, *version;
+    const char *api_version; /* NULL: any */
+    const struct field *shape;
+};
+static const struct body_row bodies[] = {
+    /* Every group knows DeleteOptions; evictions of policy/v1beta1 are the same. */
+    [SCHEMA_DELETE_OPTIONS] = {"DeleteOptions", "v1", NULL, delete_options},
+    [SCHEMA_SCALE] = {"Scale", "v1", "autoscaling/v1", scale},
+    [SCHEMA_BINDING] = {"Binding", "v1", "v1", binding},
+    [SCHEMA_EVICTION] = {"Eviction", "v1", NULL, eviction},
+    [SCHEMA_ACCESS_REVIEW] = {"SelfSubjectAccessReview", "v1", "authorization.k8s.io/v1",
+                              access_review},
+    [SCHEMA_RULES_REVIEW] = {"SelfSubjectRulesReview", "v1", "authorization.k8s.io/v1",
+                             rules_review},
+    [SCHEMA_SELF_REVIEW] = {"SelfSubjectReview", "v1", "authentication.k8s.io/v1", self_review},
+};
+
 const struct field *schema_fields(const struct kind *kind)
 {
     return by_kind[kind->id];
@@ -372,7 +419,7 @@ struct walk {
     void (*found)(void *arg, const char *path);
     void *arg;
     struct err *e;
-    const struct kind *kind;
+    const char *name, *version; /* of the kind */
     char path[PATH_MAX_BYTES];
 };
 
@@ -456,7 +503,7 @@ static void prune_object(struct walk *w, const struct field *shape, cJSON *obj)
 void schema_prune(const struct kind *kind, cJSON *tree, void (*found)(void *arg, const char *path),
                   void *arg)
 {
-    struct walk w = {.found = found, .arg = arg, .kind = kind};
+    struct walk w = {.found = found, .arg = arg};
     prune_object(&w, by_kind[kind->id], tree);
 }
 
@@ -514,8 +561,7 @@ static int type_error(const struct walk *w, const struct field *f, enum field_fo
         w->e, ERR_MALFORMED,
         "%s in version \"%s\" cannot be handled as a %s: json: cannot unmarshal %s into Go "
         "struct field %s.%s of type %s%s",
-        w->kind->name, w->kind->version, w->kind->name, got, w->kind->name, w->path, prefix[form],
-        go_type(f));
+        w->name, w->version, w->name, got, w->name, w->path, prefix[form], go_type(f));
 }
 
 static bool type_fits(const struct field *f, const cJSON *item)
@@ -523,8 +569,9 @@ static bool type_fits(const struct field *f, const cJSON *item)
     int64_t n;
     switch (f->type) {
     case FIELD_STRING:
-    case FIELD_TIME:
         return cJSON_IsString(item);
+    case FIELD_TIME:
+        return cJSON_IsString(item) && clock_parse(item->valuestring, &n);
     case FIELD_INT32:
         return json_is_int(item, &n) && n >= INT32_MIN && n <= INT32_MAX;
     case FIELD_INT64:
@@ -586,13 +633,38 @@ static int check_object(struct walk *w, const struct field *shape, const cJSON *
     return 0;
 }
 
-int schema_check_types(const struct kind *kind, const cJSON *tree, struct err *e)
+static int check_root(struct walk *w, const struct field *shape, const cJSON *tree)
 {
-    struct walk w = {.e = e, .kind = kind};
     if (!cJSON_IsObject(tree))
-        return err_set(e, ERR_MALFORMED,
+        return err_set(w->e, ERR_MALFORMED,
                        "%s in version \"%s\" cannot be handled as a %s: json: cannot unmarshal "
                        "%s into Go value of type %s",
-                       kind->name, kind->version, kind->name, json_type(tree), kind->name);
-    return check_object(&w, by_kind[kind->id], tree);
+                       w->name, w->version, w->name, json_type(tree), w->name);
+    return check_object(w, shape, tree);
+}
+
+int schema_check_types(const struct kind *kind, const cJSON *tree, struct err *e)
+{
+    struct walk w = {.e = e, .name = kind->name, .version = kind->version};
+    return check_root(&w, by_kind[kind->id], tree);
+}
+
+int schema_check_body(enum schema_body body, const cJSON *tree, struct err *e)
+{
+    const struct body_row *row = &bodies[body];
+    struct walk w = {.e = e, .name = row->kind, .version = row->version};
+    int rc = check_root(&w, row->shape, tree);
+    if (rc < 0)
+        return rc;
+    const char *kind = json_str(tree, "kind", row->kind),
+               *version = json_str(tree, "apiVersion", row->api_version ? row->api_version : "");
+    if (strcmp(kind, row->kind) != 0)
+        return err_set(e, ERR_MALFORMED, "%.100s cannot be handled as a %s: kind does not match",
+                       kind, row->kind);
+    if (row->api_version && strcmp(version, row->api_version) != 0)
+        return err_set(e, ERR_MALFORMED,
+                       "the API version in the data (%.100s) does not match the expected API "
+                       "version (%s)",
+                       version, row->api_version);
+    return 0;
 }

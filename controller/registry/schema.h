@@ -19,3 +19,17 @@ void schema_prune(const struct kind *kind, cJSON *tree, void (*found)(void *arg,
 /* Wrong JSON types of known fields ("spec.replicas": expected integer, got string): ERR_MALFORMED
  * as upstream's decoder says it, naming the field. */
 int schema_check_types(const struct kind *kind, const cJSON *tree, struct err *e);
+
+/* Bodies that are not stored. */
+enum schema_body {
+    SCHEMA_DELETE_OPTIONS,
+    SCHEMA_SCALE,
+    SCHEMA_BINDING,
+    SCHEMA_EVICTION,
+    SCHEMA_ACCESS_REVIEW,
+    SCHEMA_RULES_REVIEW,
+    SCHEMA_SELF_REVIEW
+};
+/* The types of such a body, and its kind and apiVersion where it names them (A19): ERR_MALFORMED,
+ * naming the field. */
+int schema_check_body(enum schema_body body, const cJSON *tree, struct err *e);

@@ -319,23 +319,22 @@ static int update_object(struct change *c, verb_change_fn *change, void *arg, st
 
 static int scale_replicas(const struct change *c, cJSON *scale, int64_t *replicas, struct err *e)
 {
-    const cJSON *value = json_at(scale, "spec", "replicas", NULL);
     const cJSON *meta = json_get(scale, "metadata");
-    const char *kind = json_str(scale, "kind", "Scale"),
-               *name = json_str(meta, "name", c->before->name);
     *replicas = 0;
-    if (strcmp(kind, "Scale") != 0)
-        return err_set(e, ERR_MALFORMED, "%.100s cannot be handled as a Scale", kind);
+    int rc = schema_check_body(SCHEMA_SCALE, scale, e);
+    if (rc < 0)
+        return rc;
+    const char *name = json_str(meta, "name", c->before->name),
+               *ns = json_str(meta, "namespace", c->before->ns);
     if (strcmp(name, c->before->name) != 0)
         return err_set(e, ERR_MALFORMED,
                        "the name of the object (%.253s) does not match the name on the URL (%s)",
                        name, c->before->name);
-    if (value && !cJSON_IsNull(value) &&
-        (!json_is_int(value, replicas) || *replicas < INT32_MIN || *replicas > INT32_MAX))
+    if (strcmp(ns, c->before->ns) != 0)
         return err_set(e, ERR_MALFORMED,
-                       "Scale in version \"v1\" cannot be handled as a Scale: json: cannot "
-                       "unmarshal the value of "
-                       "Scale.spec.replicas into type int32");
+                       "the namespace of the provided object does not match the namespace sent on "
+                       "the request");
+    (void)json_int(json_get(scale, "spec"), "replicas", INT32_MIN, INT32_MAX, replicas);
     if (*replicas < 0) {
         struct issues is = {.e = e};
         issue_invalid_int(&is, AT(AT(NULL, "spec"), "replicas"), *replicas, must_be_non_negative);

@@ -198,6 +198,34 @@ static void a31_delete_options_are_read(void **state)
     cJSON_Delete(both);
 }
 
+/* A precondition that is not understood must not be taken for none. */
+static void a31_delete_options_of_a_wrong_type_delete_nothing(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const bodies[] = {
+        "[]",
+        "{\"kind\":\"Pod\"}",
+        "{\"kind\":7}",
+        "{\"preconditions\":[]}",
+        "{\"preconditions\":{\"uid\":5}}",
+        "{\"preconditions\":{\"resourceVersion\":5}}",
+        "{\"propagationPolicy\":5}",
+        "{\"orphanDependents\":\"no\"}",
+        "{\"gracePeriodSeconds\":\"5\"}",
+        "{\"gracePeriodSeconds\":1.5}",
+        "{\"dryRun\":\"All\"}",
+        "{\"dryRun\":[7]}",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+        struct delete_opts opts;
+        cJSON *body = parse(bodies[i]);
+        int rc = delete_opts_parse(body, &opts, &f->e);
+        if (rc != ERR_MALFORMED)
+            fail_msg("%s: %d %s", bodies[i], rc, f->e.text);
+        cJSON_Delete(body);
+    }
+}
+
 static void protection_finalizers_are_added(void **state)
 {
     struct fixture *f = *state;
@@ -381,6 +409,36 @@ static void r43_the_collector_fences_even_pods_it_marked_failed(void **state)
     assert_true(is_free(f, "10.244.0.8"));
 }
 
+/* A body that is something else must not bind or evict. */
+static void a30_actions_take_their_own_bodies_only(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const bodies[] = {
+        "{\"kind\":\"Pod\",\"target\":{\"name\":\"n1\"}}",
+        "{\"kind\":7,\"target\":{\"name\":\"n1\"}}",
+        "{\"metadata\":5,\"target\":{\"name\":\"n1\"}}",
+        "{\"metadata\":{\"uid\":5},\"target\":{\"name\":\"n1\"}}",
+        "{\"metadata\":{\"name\":\"other\"},\"target\":{\"name\":\"n1\"}}",
+        "{\"metadata\":{\"namespace\":\"other\"},\"target\":{\"name\":\"n1\"}}",
+        "{\"target\":5,\"deleteOptions\":5}",
+        "{\"target\":{\"name\":5},\"deleteOptions\":{\"preconditions\":{\"uid\":5}}}",
+    };
+    create_set_pod(f, "kubia-0", "");
+    for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+        cJSON *body = parse(bodies[i]);
+        struct verb v = fixture_verb(f);
+        if (fixture_finish(f, &v, verb_bind(&v, "default", "kubia-0", body, &f->e)) !=
+            ERR_MALFORMED)
+            fail_msg("bind %s: %s", bodies[i], f->e.text);
+        v = fixture_verb(f);
+        if (fixture_finish(f, &v, verb_evict(&v, "default", "kubia-0", body, &f->e)) !=
+            ERR_MALFORMED)
+            fail_msg("evict %s: %s", bodies[i], f->e.text);
+        cJSON_Delete(body);
+    }
+    assert_non_null(look(f, POD, "kubia-0"));
+}
+
 static void r88_binding_happens_once(void **state)
 {
     struct fixture *f = *state;
@@ -429,12 +487,14 @@ int main(void)
         T(r45_finalizers_keep_a_pod),
         T(r63_propagation_becomes_finalizers),
         T(a31_delete_options_are_read),
+        T(a31_delete_options_of_a_wrong_type_delete_nothing),
         T(protection_finalizers_are_added),
         T(the_epoch_grows_with_every_incarnation),
         T(pods_without_set_have_no_identity_until_forced),
         T(r44_a_forced_pod_is_fenced_and_its_address_kept),
         T(r44_a_forced_pod_with_finalizers_is_fenced_at_once),
         T(r43_the_collector_fences_even_pods_it_marked_failed),
+        T(a30_actions_take_their_own_bodies_only),
         T(r88_binding_happens_once),
         T(a30_eviction_deletes_with_a_condition),
     };

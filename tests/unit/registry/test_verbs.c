@@ -120,6 +120,46 @@ static void a19_body_and_path_must_agree(void **state)
     assert_int_equal(look(f, KIND_CONFIGMAP, "default", "c")->deleted_us, 0);
 }
 
+/* What the path fills in must not hide what the body said. */
+static void a19_head_of_a_wrong_type_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const bodies[] = {
+        "{\"kind\":7,\"metadata\":{\"name\":\"d\"}}",
+        "{\"apiVersion\":[],\"metadata\":{\"name\":\"d\"}}",
+        "{\"metadata\":{\"name\":7}}",
+        "{\"metadata\":{\"name\":\"d\",\"namespace\":7}}",
+        "{\"metadata\":\"d\"}",
+    };
+    assert_ok(f, create(f, KIND_CONFIGMAP, "default", "{\"metadata\":{\"name\":\"c\"}}"));
+    for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+        if (create(f, KIND_CONFIGMAP, "default", bodies[i]) != ERR_MALFORMED)
+            fail_msg("create %s: %s", bodies[i], f->e.text);
+    }
+    static const char *const patches[] = {"{\"kind\":7}", "{\"apiVersion\":7}",
+                                          "{\"metadata\":{\"name\":7}}",
+                                          "{\"metadata\":{\"namespace\":7}}"};
+    for (size_t i = 0; i < ARRAY_SIZE(patches); i++)
+        if (merge(f, KIND_CONFIGMAP, "default", "c", patches[i]) != ERR_MALFORMED)
+            fail_msg("patch %s: %s", patches[i], f->e.text);
+}
+
+static void times_must_be_times(void **state)
+{
+    struct fixture *f = *state;
+    assert_fails(f,
+                 create(f, KIND_LEASE, "default",
+                        "{\"metadata\":{\"name\":\"l\"},\"spec\":{\"renewTime\":\"soon\"}}"),
+                 ERR_MALFORMED,
+                 "Lease in version \"v1\" cannot be handled as a Lease: json: cannot unmarshal "
+                 "string into Go struct field Lease.spec.renewTime of type v1.Time");
+    assert_ok(f, create(f, KIND_LEASE, "default",
+                        "{\"metadata\":{\"name\":\"l\",\"creationTimestamp\":null},\"spec\":{"
+                        "\"renewTime\":\"2026-01-02T03:04:05.000000Z\"}}"));
+    assert_field(f, KIND_LEASE, "default", "l", "spec>renewTime",
+                 "\"2026-01-02T03:04:05.000000Z\"");
+}
+
 static void a20_generated_names_are_cut_and_unique(void **state)
 {
     struct fixture *f = *state;
@@ -236,9 +276,23 @@ static void a29_scale_writes_replicas_of_the_parent(void **state)
     assert_int_equal(update(f, KIND_STATEFULSET, "default", "kubia", SUB_SCALE, apply_merge,
                             "{\"metadata\":{\"resourceVersion\":\"1\"}}"),
                      ERR_CONFLICT);
-    assert_int_equal(update(f, KIND_STATEFULSET, "default", "kubia", SUB_SCALE, apply_merge,
-                            "{\"spec\":{\"replicas\":\"5\"}}"),
-                     ERR_MALFORMED);
+    /* Nothing of these may be taken for "no replicas" or "no precondition". */
+    static const char *const bodies[] = {
+        "{\"spec\":{\"replicas\":\"5\"}}",
+        "{\"spec\":{\"replicas\":1.5}}",
+        "{\"spec\":{\"replicas\":3000000000}}",
+        "{\"spec\":5}",
+        "{\"kind\":5,\"spec\":{\"replicas\":2}}",
+        "{\"apiVersion\":\"autoscaling/v9\",\"spec\":{\"replicas\":2}}",
+        "{\"metadata\":{\"resourceVersion\":1},\"spec\":{\"replicas\":2}}",
+        "{\"metadata\":{\"name\":\"other\"},\"spec\":{\"replicas\":2}}",
+        "{\"metadata\":{\"namespace\":\"other\"},\"spec\":{\"replicas\":2}}",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(bodies); i++)
+        if (update(f, KIND_STATEFULSET, "default", "kubia", SUB_SCALE, verb_change_replace,
+                   bodies[i]) != ERR_MALFORMED)
+            fail_msg("%s: %s", bodies[i], f->e.text);
+    assert_field(f, KIND_STATEFULSET, "default", "kubia", "spec>replicas", "5");
 }
 
 static void a32_the_last_finalizer_lets_the_object_go(void **state)
@@ -375,6 +429,8 @@ int main(void)
         T(a17_a_write_that_changes_nothing_stores_nothing),
         T(a18_versions_and_uids_are_preconditions),
         T(a19_body_and_path_must_agree),
+        T(a19_head_of_a_wrong_type_is_refused),
+        T(times_must_be_times),
         T(a20_generated_names_are_cut_and_unique),
         T(a22_field_validation_has_three_ways),
         T(a23_namespaces_must_exist_and_live),
