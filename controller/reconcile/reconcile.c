@@ -24,8 +24,9 @@ struct reconcile {
 
 /* Order of rows = order within a pass: what creates before what reads. */
 static const struct controller *const rows[] = {
-    &namespace_controller, &node_controller,          &statefulset_controller, &volume_controller,
-    &scheduler_controller, &embedded_node_controller, &endpoints_controller,   &garbage_controller,
+    &namespace_controller,     &node_controller,      &statefulset_controller,
+    &replicaset_controller,    &volume_controller,    &scheduler_controller,
+    &embedded_node_controller, &endpoints_controller, &garbage_controller,
 };
 
 static void on_events_timer(void *arg)
