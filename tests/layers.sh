@@ -65,6 +65,7 @@ BEGIN {
     below["cmd"] = below["dns"] " " below["controller/api"] " controller/reconcile conf cmd"
     for (folder in below)
         projects[folder] = 1
+    projects["cmd"] = 1 # for itself and its tests alone: it is below nobody
     split_list("event2 cjson lmdb.h ldns openssl curl yaml.h cmocka.h", libraries)
     split_list("assert ctype dirent endian errno fcntl float fnmatch fts ftw getopt glob grp ifaddrs inttypes " \
         "libgen limits locale malloc math mntent netdb poll pthread pwd regex sched semaphore setjmp signal " \
