@@ -126,6 +126,50 @@ static void r4_the_revision_label_is_a_full_name(void **state)
     world_stop(&w);
 }
 
+/* R95, R98: whose slice it is, who keeps it, and where its endpoints are. */
+static void r98_a_slice_tells_its_service_and_its_keeper(void **state)
+{
+    (void)state;
+    struct world w;
+    world_defaults(&w);
+    world_start(&w);
+    assert_int_equal(
+        world_apply_text(&w, "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":"
+                             "\"n1\",\"labels\":{\"topology.kubernetes.io/zone\":\"east\"}}}"),
+        0);
+    assert_int_equal(
+        world_apply_text(&w,
+                         "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":"
+                         "\"kubia\",\"labels\":{\"team\":\"x\"}},\"spec\":{\"clusterIP\":\"None\","
+                         "\"selector\":{\"app\":\"kubia\"},\"ports\":[{\"port\":80}]}}"),
+        0);
+    assert_int_equal(apply_pod(&w, "kubia-0", "n1"), 0);
+    assert_int_equal(world_ready(&w, "default", "kubia-0", "10.1.0.1", true), 0);
+    world_settle(&w);
+    struct store_view view = store_applied(w.store);
+    struct view_cursor cur;
+    view_seek(&cur, &view, KIND_SLICE, "default", "kubia-");
+    const struct object *slice = cur.object, *pod = world_find(&w, KIND_POD, "default", "kubia-0");
+    assert_true(slice && pod);
+    assert_string_equal(object_label(slice, "kubernetes.io/service-name"), "kubia");
+    assert_string_equal(object_label(slice, "endpointslice.kubernetes.io/managed-by"),
+                        "endpointslice-controller.k8s.io");
+    assert_string_equal(object_label(slice, "service.kubernetes.io/headless"), "");
+    assert_string_equal(object_label(slice, "team"), "x");
+    assert_string_equal(object_controller(slice)->uid,
+                        world_find(&w, KIND_SERVICE, "default", "kubia")->uid);
+    cJSON *tree = object_tree(slice);
+    assert_string_equal(json_str(json_get(tree, "metadata"), "generateName", ""), "kubia-");
+    const cJSON *endpoint = cJSON_GetArrayItem(json_get(tree, "endpoints"), 0);
+    assert_string_equal(json_str(endpoint, "nodeName", ""), "n1");
+    assert_string_equal(json_str(endpoint, "zone", ""), "east");
+    assert_string_equal(json_str(json_get(endpoint, "targetRef"), "kind", ""), "Pod");
+    assert_string_equal(json_str(json_get(endpoint, "targetRef"), "name", ""), "kubia-0");
+    assert_string_equal(json_str(json_get(endpoint, "targetRef"), "uid", ""), pod->uid);
+    cJSON_Delete(tree);
+    world_stop(&w);
+}
+
 static int fault_commits;
 static enum store_mem_fault fault_kind;
 
@@ -404,6 +448,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ready_to_answer_is_one_commit),
         cmocka_unit_test(r4_the_revision_label_is_a_full_name),
+        cmocka_unit_test(r98_a_slice_tells_its_service_and_its_keeper),
         cmocka_unit_test(lost_and_late_commits_are_made_good),
         cmocka_unit_test(nodes_register_although_commits_are_lost),
         cmocka_unit_test(a_small_budget_needs_more_turns_only),
