@@ -175,8 +175,7 @@ const void *cow_find(const struct cow_type *type, struct cow_root root, const ui
     return found ? leaf : NULL;
 }
 
-/* A leaf that shares with key as much as any leaf does: key's twig where there is one, any other
- * where not. *below tells whether the way led through a branch at or beyond the end of key. */
+/* Key's twig where there is one, any other where not. */
 static const void *closest(const void *twig, const uint8_t *key, size_t len, bool *below)
 {
     uint32_t last = 0; /* positions only grow on the way */
@@ -191,29 +190,37 @@ static const void *closest(const void *twig, const uint8_t *key, size_t len, boo
     return leaf_of(twig);
 }
 
-void cow_near(const struct cow_type *type, struct cow_root root, const uint8_t *key, size_t len,
-              struct cow_near *out)
+const void *cow_closest(struct cow_root root, const uint8_t *key, size_t len, bool *below)
 {
-    *out = (struct cow_near){0};
-    if (!root.node)
-        return;
-    bool below;
-    out->leaf = closest(root.node, key, len, &below);
-    if (type->equal && type->equal(out->leaf, key, len)) { /* no need to build the leaf's key */
-        out->exact = out->leaf;
-        out->common = len;
-        out->is_prefix = below;
-        return;
-    }
+    *below = false;
+    return root.node ? closest(root.node, key, len, below) : NULL;
+}
+
+void cow_measure(const struct cow_type *type, const void *leaf, bool below, const uint8_t *key,
+                 size_t len, struct cow_near *out)
+{
     uint8_t own[COW_KEY_MAX];
-    size_t own_len = leaf_key(type, out->leaf, own);
-    out->common = common_bytes(key, len, own, own_len);
+    size_t own_len = leaf_key(type, leaf, own);
+    *out = (struct cow_near){.leaf = leaf, .common = common_bytes(key, len, own, own_len)};
     if (out->common < len)
         return;
     /* The leaf's key starts with key, and so do all those below the first branch at or beyond its
      * end: two or more. */
     out->is_prefix = below || own_len > len;
-    out->exact = own_len == len ? out->leaf : NULL;
+    out->exact = own_len == len ? leaf : NULL;
+}
+
+void cow_near(const struct cow_type *type, struct cow_root root, const uint8_t *key, size_t len,
+              struct cow_near *out)
+{
+    bool below;
+    const void *leaf = cow_closest(root, key, len, &below);
+    if (!leaf)
+        *out = (struct cow_near){0};
+    else if (type->equal && type->equal(leaf, key, len)) /* no need to build the leaf's key */
+        *out = (struct cow_near){.exact = leaf, .leaf = leaf, .common = len, .is_prefix = below};
+    else
+        cow_measure(type, leaf, below, key, len, out);
 }
 
 struct way {

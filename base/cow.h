@@ -48,6 +48,13 @@ struct cow_near {
 void cow_near(const struct cow_type *type, struct cow_root root, const uint8_t *key, size_t len,
               struct cow_near *out);
 
+/* cow_near in two steps, for callers who tell faster than by its key whether a leaf is the one: they measure only where
+ * it is not. *below: the way to the leaf led through a branch at or beyond the end of key, so when the leaf's key starts
+ * with key, longer ones do too. NULL only in an empty tree. */
+const void *cow_closest(struct cow_root root, const uint8_t *key, size_t len, bool *below);
+void cow_measure(const struct cow_type *type, const void *leaf, bool below, const uint8_t *key, size_t len,
+                 struct cow_near *out);
+
 /* Ordered walk over one version. Caller's storage; bounded stack, no allocation. */
 struct cow_cursor {
     const struct cow_type *type;

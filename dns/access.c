@@ -74,10 +74,8 @@ void access_list_fini(struct access_list *list)
     *list = (struct access_list){0};
 }
 
-bool access_list_allows(const struct access_list *list, const uint8_t *addr, size_t addr_len)
+bool access_list_has(const struct access_list *list, const uint8_t *addr, size_t addr_len)
 {
-    if (list->any)
-        return true;
     for (size_t i = 0; i < list->count; i++) {
         const struct access_network *net = &list->networks[i];
         if (net->addr_len == addr_len && has_prefix(addr, net->addr, net->bits))

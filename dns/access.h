@@ -25,5 +25,11 @@ struct access_list {
 int access_list_init(struct access_list *list, const char *option, const char *const *texts,
                      size_t count, struct err *e);
 void access_list_fini(struct access_list *list);
+/* True when one of its networks holds the address, whatever `any` says. */
+bool access_list_has(const struct access_list *list, const uint8_t *addr, size_t addr_len);
 /* addr: 4 or 16 octets, network order. An empty list allows nobody. */
-bool access_list_allows(const struct access_list *list, const uint8_t *addr, size_t addr_len);
+static inline bool access_list_allows(const struct access_list *list, const uint8_t *addr,
+                                      size_t addr_len)
+{
+    return list->any || access_list_has(list, addr, addr_len);
+}

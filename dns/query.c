@@ -99,10 +99,13 @@ struct record {
 
 static bool read_record(struct buf_in *in, struct record *rr)
 {
-    rr->type = buf_u16(in);
-    rr->class = buf_u16(in);
-    rr->ttl = buf_u32(in);
-    rr->rdlen = buf_u16(in);
+    const uint8_t *head = buf_bytes(in, 10);
+    if (!head)
+        return false;
+    rr->type = get16(head);
+    rr->class = get16(head + 2);
+    rr->ttl = (uint32_t)get16(head + 4) << 16 | get16(head + 6);
+    rr->rdlen = get16(head + 8);
     rr->rdata = buf_bytes(in, rr->rdlen);
     return !in->failed;
 }
@@ -136,21 +139,19 @@ static bool parse_tsig(struct query *q, const struct record *rr)
     return q->has_tsig;
 }
 
-static bool parse_additional(struct query *q, struct buf_in *in, bool is_last, struct rest *rest,
-                             bool with_cookies)
+/* What may stand there beside OPT. Apart from parse_additional, so that the common case does not
+ * carry the buffer. */
+static __attribute__((noinline)) bool parse_signature(struct query *q, struct buf_in *in,
+                                                      bool is_last, struct rest *rest)
 {
     uint8_t owner[NAME_MAX_WIRE];
-    owner[0] = 0;
-    bool is_plain_root = buf_in_left(in) > 0 && in->at[0] == 0;
-    size_t owner_len = is_plain_root ? 1 : read_name(q, in, owner);
-    if (is_plain_root)
-        in->at++;
+    size_t owner_len = read_name(q, in, owner);
     struct record rr;
     if (owner_len == 0 || !read_record(in, &rr))
         return false;
-    if (rr.type == RR_OPT) {
-        q->was_edns_error = !is_plain_root || !parse_opt(q, &rr, rest, with_cookies);
-        return !q->was_edns_error;
+    if (rr.type == RR_OPT) { /* not at the root, or by a pointer there */
+        q->was_edns_error = true;
+        return false;
     }
     if (rr.type == RR_TSIG) {
         memcpy(q->tsig_key, owner, owner_len);
@@ -164,9 +165,23 @@ static bool parse_additional(struct query *q, struct buf_in *in, bool is_last, s
     return rr.type == RR_SIG && is_last && rr.rdlen >= 2 && get16(rr.rdata) == 0;
 }
 
+static bool parse_additional(struct query *q, struct buf_in *in, bool is_last, struct rest *rest,
+                             bool with_cookies)
+{
+    struct buf_in at_owner = *in;
+    const uint8_t *owner = buf_bytes(in, 1);
+    struct record rr;
+    if (!owner || *owner != 0 || !read_record(in, &rr) || rr.type != RR_OPT) {
+        *in = at_owner;
+        return parse_signature(q, in, is_last, rest);
+    }
+    q->was_edns_error = !parse_opt(q, &rr, rest, with_cookies);
+    return !q->was_edns_error;
+}
+
 /* The one record that a request may carry in its authority section: the SOA of an IXFR (RFC 1995
  * section 3). */
-static bool parse_client_soa(const struct query *q, struct buf_in *in)
+static __attribute__((noinline)) bool parse_client_soa(const struct query *q, struct buf_in *in)
 {
     uint8_t name[NAME_MAX_WIRE];
     struct record rr;

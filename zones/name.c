@@ -24,12 +24,10 @@ size_t name_wire_len(const uint8_t *wire, size_t room)
     size_t limit = room < NAME_MAX_WIRE ? room : NAME_MAX_WIRE;
     size_t at = 0;
     while (at < limit) {
-        uint8_t len = wire[at++];
-        if (len == 0)
-            return at;
-        if (len > NAME_MAX_LABEL)
-            return 0;
-        at += len;
+        unsigned len = wire[at];
+        if (len - 1 >= NAME_MAX_LABEL) /* 0 too */
+            return len == 0 ? at + 1 : 0;
+        at += len + 1;
     }
     return 0;
 }
@@ -69,41 +67,56 @@ static size_t key_add_label(uint8_t *out, const uint8_t *label, size_t len)
     return at;
 }
 
-/* True when one of the eight bytes may be 0 or 1 (never false when one is). */
-static bool may_need_escape(uint64_t word)
+/* Not 0 when one of the eight bytes may be 0 or 1 (never 0 when one is). */
+static uint64_t may_need_escape(uint64_t word)
 {
     const uint64_t ones = 0x0101010101010101u;
     return (word - 2 * ones) & ~word & (0x80 * ones);
 }
 
-size_t name_key(const uint8_t *wire, uint8_t out[NAME_MAX_KEY])
+void name_lookup_init(struct name_lookup *name, const uint8_t *wire)
 {
     enum { WORD = sizeof(uint64_t) };
     uint8_t start[NAME_MAX_WIRE / 2 + 1];
-    uint8_t folded[NAME_MAX_WIRE + WORD];
-    size_t labels = 0, end = 0, len = 0;
+    uint8_t *folded = name->wire, *out = name->key;
+    size_t labels = 0, end = 0;
     for (; wire[end] != 0; end += 1u + wire[end])
         start[labels++] = (uint8_t)end;
-    name_fold(folded, wire, end);
-    memset(folded + end, 0xff, WORD); /* whole words may be read up to here */
-    bool is_plain = true;
+    uint64_t word = UINT64_MAX; /* whole words are read up to here */
+    memcpy(folded, wire, end);
+    memcpy(folded + end, &word, WORD);
+    uint64_t escapes = 0;
     for (size_t at = 0; at < end; at += WORD) {
-        uint64_t word;
-        memcpy(&word, folded + at, sizeof word);
-        is_plain = is_plain && !may_need_escape(word);
+        memcpy(&word, folded + at, WORD);
+        word = fold_word(word);
+        memcpy(folded + at, &word, WORD);
+        escapes |= may_need_escape(word);
     }
-    while (labels > 0) {
-        const uint8_t *label = folded + start[--labels];
-        if (!is_plain) {
-            len += key_add_label(out + len, label + 1, label[0]);
-            continue;
-        }
-        for (size_t at = 0; at < label[0]; at += WORD) /* what is written too much is overwritten */
-            memcpy(out + len + at, label + 1 + at, WORD);
-        len += label[0];
-        out[len++] = 0;
+    folded[end] = 0;
+    for (; escapes && labels > 0; labels--) {
+        const uint8_t *label = folded + start[labels - 1];
+        out += key_add_label(out, label + 1, label[0]);
     }
-    return len;
+    for (; labels > 0; labels--) {
+        const uint8_t *label = folded + start[labels - 1];
+        size_t len = *label++, at = 0;
+        do { /* what is written too much is overwritten */
+            memcpy(out + at, label + at, WORD);
+            at += WORD;
+        } while (at < len);
+        out += len;
+        *out++ = 0;
+    }
+    name->wire_len = end + 1;
+    name->key_len = (size_t)(out - name->key);
+}
+
+size_t name_key(const uint8_t *wire, uint8_t out[NAME_MAX_KEY])
+{
+    struct name_lookup name;
+    name_lookup_init(&name, wire);
+    memcpy(out, name.key, name.key_len);
+    return name.key_len;
 }
 
 bool name_equal(const uint8_t *a, const uint8_t *b)

@@ -25,6 +25,14 @@ size_t name_wire_len(const uint8_t *wire, size_t room);
 void name_fold(uint8_t *dst, const uint8_t *src, size_t len);
 /* Key of a valid wire name (any case); returns its length (0 for the root). */
 size_t name_key(const uint8_t *wire, uint8_t out[NAME_MAX_KEY]);
+/* A name as the index is searched for it: both forms in one pass. */
+struct name_lookup {
+    uint8_t wire[NAME_MAX_WIRE + 9]; /* lower case; behind it room for whole words */
+    size_t wire_len;
+    uint8_t key[NAME_MAX_KEY];
+    size_t key_len;
+};
+void name_lookup_init(struct name_lookup *name, const uint8_t *wire);
 bool name_equal(const uint8_t *a, const uint8_t *b); /* both valid, case ignored */
 /* True when name is at or below parent, on label boundaries; both valid wire names, case ignored. */
 bool name_is_under(const uint8_t *name, const uint8_t *parent);

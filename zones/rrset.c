@@ -183,7 +183,8 @@ static size_t write_addresses(const struct rrset *set, size_t start, uint16_t ow
     size_t count = room / size < set->count ? room / size : set->count;
     size_t first = set->count - start < count ? set->count - start : count;
     memcpy(out, address_records(set) + start * size, first * size);
-    memcpy(out + first * size, address_records(set), (count - first) * size);
+    if (first < count)
+        memcpy(out + first * size, address_records(set), (count - first) * size);
     if (owner_offset != OWNER_QUESTION) {
         for (size_t i = 0; i < count; i++)
             put16(out + i * size, 0xc000u | owner_offset);

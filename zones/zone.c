@@ -22,12 +22,28 @@ static const struct zone_apex *enclosing_apex(const struct zone_version *version
     return apex;
 }
 
+/* What is nearest to a name; a hit is told by comparing names as they stand. */
+static void find_near(const struct zone_version *version, const struct name_lookup *name,
+                      struct cow_near *out)
+{
+    bool below;
+    const struct zone_node *node = cow_closest(version->names, name->key, name->key_len, &below);
+    if (node && node->name_len == name->wire_len &&
+        memcmp(node_name(node), name->wire, name->wire_len) == 0)
+        *out = (struct cow_near){
+            .exact = node, .leaf = node, .common = name->key_len, .is_prefix = below};
+    else if (node)
+        cow_measure(&node_cow_type, node, below, name->key, name->key_len, out);
+    else
+        *out = (struct cow_near){0};
+}
+
 const struct zone_apex *zone_apex_find(const struct zone_version *version, const uint8_t *name)
 {
-    uint8_t key[NAME_MAX_KEY];
-    size_t len = name_key(name, key);
+    struct name_lookup wanted;
     struct cow_near near;
-    cow_near(&node_cow_type, version->names, key, len, &near);
+    name_lookup_init(&wanted, name);
+    find_near(version, &wanted, &near);
     return enclosing_apex(version, near.leaf, near.common);
 }
 
@@ -50,17 +66,17 @@ static void match_node(const struct zone_node *node, uint16_t type, struct zone_
 
 /* Pods `insecure`: any well-formed dashed address directly below an existing <ns>.pod.Z (K-PODS).
  */
-static bool match_synthetic(const struct zone_version *version, const uint8_t *name,
-                            const uint8_t *key, size_t key_len, uint16_t type,
-                            struct zone_match *out)
+static bool match_synthetic(const struct zone_version *version, const struct name_lookup *name,
+                            uint16_t type, struct zone_match *out)
 {
-    size_t label = name[0];
+    size_t label = name->wire[0];
     struct naming_address address;
-    if (version->pods != PODS_INSECURE || label == 0 || !naming_undash(name + 1, label, &address))
+    if (version->pods != PODS_INSECURE || label == 0 ||
+        !naming_undash(name->wire + 1, label, &address))
         return false;
     /* a label of hexadecimal digits and hyphens needs no escapes in the key */
     const struct zone_node *parent =
-        cow_find(&node_cow_type, version->names, key, key_len - label - 1);
+        cow_find(&node_cow_type, version->names, name->key, name->key_len - label - 1);
     if (!parent || !parent->is_pod_namespace)
         return false;
     out->kind = MATCH_NODATA;
@@ -77,10 +93,10 @@ static bool match_synthetic(const struct zone_version *version, const uint8_t *n
 void zone_find(const struct zone_version *version, const uint8_t *name, uint16_t type,
                struct zone_match *out)
 {
-    uint8_t key[NAME_MAX_KEY];
-    size_t len = name_key(name, key);
+    struct name_lookup wanted;
     struct cow_near near;
-    cow_near(&node_cow_type, version->names, key, len, &near);
+    name_lookup_init(&wanted, name);
+    find_near(version, &wanted, &near);
     out->kind = MATCH_OUTSIDE;
     out->node = NULL;
     out->set = NULL;
@@ -97,7 +113,7 @@ void zone_find(const struct zone_version *version, const uint8_t *name, uint16_t
         match_node(node, type, out);
     else if (near.is_prefix)
         out->kind = MATCH_NODATA; /* an empty non-terminal (K-ENT) */
-    else if (!match_synthetic(version, name, key, len, type, out))
+    else if (!match_synthetic(version, &wanted, type, out))
         out->kind = MATCH_NXDOMAIN;
 }
 
