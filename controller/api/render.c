@@ -96,10 +96,20 @@ bool render_exists(const struct render *r, const struct object *obj)
     return r->res->form != RESOURCE_ENDPOINTS || endpoints_exist(&r->view, obj);
 }
 
+/* The object keeps the node of an incarnation from its end on; while it runs, its pod knows. */
+static void show_present_node(const struct render *r, const struct object *identity, cJSON *tree)
+{
+    const struct object *pod = view_find(&r->view, KIND_POD, identity->ns, identity->name);
+    if (pod && strcmp(pod->uid, json_str(tree, "podUID", "")) == 0)
+        json_set_str(tree, "nodeName", pod_view(pod)->node);
+}
+
 static void put_row(const struct render *r, const struct object *obj, uint64_t revision,
                     struct buf_out *out)
 {
     cJSON *tree = render_tree(r, obj, revision);
+    if (obj->kind->id == KIND_IDENTITY)
+        show_present_node(r, obj, tree);
     buf_puts(out, "{\"cells\":");
     table_write_cells(out, r->res, r->sub, tree, clock_now_us());
     cJSON_Delete(tree);

@@ -62,8 +62,9 @@ void rest_get(struct api_request *r)
 struct write {
     struct api_request *r; /* gone with the reply */
     struct api_server *api;
-    cJSON *body;        /* owned; NULL for a DELETE without one */
-    bool is_body_spent; /* the verb took it: another try reads it again */
+    cJSON *body;          /* owned; NULL for a DELETE without one */
+    bool is_body_spent;   /* the verb took it: another try reads it again */
+    const char *new_name; /* that the body of a create asks for; in the request's arena */
     enum body_form form;
     struct verb_key key;
     enum subresource sub;
@@ -98,10 +99,8 @@ static void write_free(struct write *w)
 static void write_fail(struct write *w, const struct err *e)
 {
     struct route *route = &w->r->route;
-    const char *name = json_str(json_get(w->body, "metadata"), "name", NULL);
-    /* The details name the object that was to be created, where the error is about it. */
-    if (!route->name && name && (e->code == ERR_INVALID || e->code == ERR_EXISTS))
-        route->name = arena_strdup(&w->r->x->arena, name);
+    if (!route->name && (e->code == ERR_INVALID || e->code == ERR_EXISTS))
+        route->name = w->new_name; /* details are about the object that was to be created */
     api_reply_err(w->r, e);
     write_free(w);
 }
@@ -122,6 +121,9 @@ static int read_body(struct write *w, struct err *e)
 /* Hands the body on: most writes need one try, and a copy costs as much as reading it again. */
 static cJSON *take_body(struct write *w)
 {
+    if (!w->new_name)
+        w->new_name =
+            arena_strdup(&w->r->x->arena, json_str(json_get(w->body, "metadata"), "name", ""));
     w->is_body_spent = true;
     return TAKE(w->body);
 }

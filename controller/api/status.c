@@ -118,7 +118,8 @@ int status_write_err(struct buf_out *out, const struct err *e, const struct stat
     buf_put_json(out, e->text);
     buf_puts(out, ",\"reason\":");
     buf_put_json(out, reason_of(e->code));
-    put_details(out, e, of);
+    /* kubectl prints the causes in place of the message when an Invalid has details. */
+    put_details(out, e, e->code == ERR_INVALID && !e->causes ? NULL : of);
     buf_printf(out, ",\"code\":%d}\n", code);
     return code;
 }

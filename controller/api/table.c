@@ -703,11 +703,10 @@ static void config_cells(struct row *r)
 
 static void identity_cells(struct row *r)
 {
-    const cJSON *status = json_get(r->object, "status"), *top = status ? status : r->object;
     cell_name(r);
-    cell_int(r, int_of(top, "epoch", int_of(json_get(r->object, "spec"), "epoch", 0)));
-    cell(r, or_none(json_str(top, "node", NULL)));
-    cell_joined(r, json_get(top, "addresses"), NULL, "<none>");
+    cell_int(r, int_of(r->object, "epoch", 0));
+    cell(r, or_none(json_str(r->object, "nodeName", NULL)));
+    cell_joined(r, json_get(r->object, "addresses"), NULL, "<none>");
     cell_age(r);
 }
 

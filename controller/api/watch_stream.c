@@ -196,7 +196,6 @@ static void put_endpoints_change(struct watcher *w, const struct store_event *ev
     const char *name = slice_view(ev->object)->service;
     if (!*name || (w->ns && strcmp(ev->object->ns, w->ns) != 0))
         return;
-    w->render.view = store_applied(w->api->store);
     const struct object *service = view_find(&w->render.view, KIND_SERVICE, ev->object->ns, name);
     size_t count = slices_of(&w->render.view, ev->object);
     if (service && !is_wanted(w, service))
@@ -231,6 +230,7 @@ static bool pull_initial(struct watcher *w, struct buf_out *out)
 
 static enum http_pull pull_live(struct watcher *w, struct buf_out *out)
 {
+    w->render.view = store_applied(w->api->store); /* what is shown beside the object is of now */
     for (unsigned n = 0; n < STEP_EVENTS && out->len < HTTP_PULL_BYTES; n++) {
         bool gone = false;
         const struct store_event *ev = watch_next(w->watch, &gone);

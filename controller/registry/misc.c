@@ -118,6 +118,15 @@ static const char *config_key_error(const char *key)
     return NULL;
 }
 
+/* Standard base64 with its padding: clients decode it. */
+static bool is_base64(const char *text)
+{
+    size_t len = strlen(text);
+    size_t body = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+    size_t padding = strspn(text + body, "=");
+    return body + padding == len && padding <= 2 && len % 4 == 0;
+}
+
 void configmap_validate(const struct change *c, struct issues *is, const cJSON *obj)
 {
     static const char *const maps[] = {"data", "binaryData"};
@@ -132,10 +141,13 @@ void configmap_validate(const struct change *c, struct issues *is, const cJSON *
             if (k == 0 && json_get(json_get(obj, "binaryData"), it->string))
                 issue_invalid(is, AT_KEY(AT(NULL, maps[k]), it->string), it->string,
                               "duplicate of key present in binaryData");
+            if (k == 1 && cJSON_IsString(it) && !is_base64(it->valuestring))
+                issue_invalid(is, AT_KEY(AT(NULL, maps[k]), it->string), it->valuestring,
+                              "must be base64");
         }
     }
     if (bytes > CONFIGMAP_MAX_BYTES)
-        issue_too_long(is, AT(NULL, ""), CONFIGMAP_MAX_BYTES);
+        issue_too_long(is, AT(NULL, "data"), CONFIGMAP_MAX_BYTES);
     if (!c->old || !json_bool(c->old, "immutable", false))
         return;
     if (!json_bool(obj, "immutable", false))

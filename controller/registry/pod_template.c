@@ -359,6 +359,18 @@ static void check_host_names(struct issues *is, const struct path *path, const c
     }
 }
 
+/* schedulingGates and readinessGates: lists of qualified names. */
+static void check_gates(struct issues *is, const struct path *path, const cJSON *gates,
+                        const char *member)
+{
+    size_t i = 0;
+    for (const cJSON *it = gates ? gates->child : NULL; it; it = it->next, i++) {
+        const char *name = json_str(it, member, ""), *error = qualified_name_error(name);
+        if (error)
+            issue_invalid(is, AT(AT_INDEX(path, i), member), name, error);
+    }
+}
+
 void pod_spec_validate(struct issues *is, const struct path *path, const cJSON *spec,
                        bool is_template, const cJSON *claims)
 {
@@ -371,6 +383,8 @@ void pod_spec_validate(struct issues *is, const struct path *path, const cJSON *
     check_enum(is, path, spec, "dnsPolicy", dns, true);
     check_labels(is, AT(path, "nodeSelector"), json_get(spec, "nodeSelector"));
     pod_tolerations_validate(is, AT(path, "tolerations"), json_get(spec, "tolerations"));
+    check_gates(is, AT(path, "schedulingGates"), json_get(spec, "schedulingGates"), "name");
+    check_gates(is, AT(path, "readinessGates"), json_get(spec, "readinessGates"), "conditionType");
     if (!is_template)
         check_host_names(is, path, spec);
     const char *node = json_str(spec, "nodeName", ""),

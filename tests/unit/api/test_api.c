@@ -279,8 +279,37 @@ static void unknown_fields_warn_or_are_refused(void **state) /* fieldValidation,
         ask(&w, 422, "POST " SET, NULL, "{\"metadata\":{\"name\":\"kubia\"},\"spec\":{}}");
     assert_string_equal(json_str(invalid, "reason", ""), "Invalid");
     assert_string_equal(json_str(json_get(invalid, "details"), "kind", ""), "StatefulSet");
+    assert_string_equal(json_str(json_get(invalid, "details"), "name", ""), "kubia");
     assert_non_null(cJSON_GetArrayItem(json_at(invalid, "details", "causes", NULL), 0));
     cJSON_Delete(invalid);
+    /* kubectl prints the message of an Invalid only when it has no details. */
+    cJSON *failed = ask(&w, 422, "PATCH " CM "/a", JSON_PATCH,
+                        "[{\"op\":\"test\",\"path\":\"/kind\",\"value\":\"x\"}]");
+    assert_string_equal(json_str(failed, "message", ""), "operation 0: test of \"/kind\" failed");
+    assert_null(json_get(failed, "details"));
+    cJSON_Delete(failed);
+    drop(&w, 422, "POST " CM, NULL,
+         "{\"metadata\":{\"name\":\"b\"},\"binaryData\":{\"x\":\"not base64\"}}");
+    world_close(&w);
+}
+
+static void identities_show_the_node_of_the_present_pod(void **state)
+{
+    (void)state;
+    struct api_world w = world_open(1 << 20);
+    drop(&w, 201, "POST /api/v1/namespaces/default/pods", NULL,
+         "{\"metadata\":{\"name\":\"kubia-0\",\"ownerReferences\":[{\"apiVersion\":\"apps/v1\","
+         "\"kind\":\"StatefulSet\",\"name\":\"kubia\",\"uid\":\"u\",\"controller\":true}]},"
+         "\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}");
+    drop(&w, 201, "POST /api/v1/namespaces/default/pods/kubia-0/binding", NULL,
+         "{\"target\":{\"name\":\"n1\"}}");
+    cJSON *table = ask(&w, 200, "GET /apis/ordinald.dev/v1/namespaces/default/identities",
+                       "Accept: application/json;as=Table;v=v1;g=meta.k8s.io\n", NULL);
+    const cJSON *row = cJSON_GetArrayItem(json_get(table, "rows"), 0);
+    const cJSON *node = cJSON_GetArrayItem(json_get(row, "cells"), 2);
+    assert_true(cJSON_IsString(node));
+    assert_string_equal(node->valuestring, "n1");
+    cJSON_Delete(table);
     world_close(&w);
 }
 
@@ -956,6 +985,7 @@ int main(void)
         cmocka_unit_test(deletes_say_what_is_gone),
         cmocka_unit_test(a_dry_run_changes_nothing),
         cmocka_unit_test(unknown_fields_warn_or_are_refused),
+        cmocka_unit_test(identities_show_the_node_of_the_present_pod),
         cmocka_unit_test(methods_and_paths_that_do_not_go_together_are_405),
         cmocka_unit_test(pages_come_from_the_first_pages_snapshot),
         cmocka_unit_test(selectors_choose_and_unknown_fields_are_refused),

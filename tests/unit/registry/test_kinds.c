@@ -248,6 +248,11 @@ static void pod_errors_read_as_in_kubernetes(void **state)
         {POD_OF("\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"volumeMounts\":[{\"name\":\"v\","
                 "\"mountPath\":\"/v\"}]}]"),
          "spec.containers[0].volumeMounts[0].name: Not found: \"v\""},
+        {POD_OF("\"schedulingGates\":[{\"name\":\"\"}],\"containers\":[{\"name\":\"c\",\"image\":"
+                "\"i\"}]"),
+         "spec.schedulingGates[0].name: Invalid value: \"\": name part must be non-empty"},
+        {POD_OF("\"readinessGates\":[{}],\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]"),
+         "spec.readinessGates[0].conditionType: Invalid value: \"\": name part must be non-empty"},
         {POD_OF("\"restartPolicy\":\"X\",\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]"),
          "spec.restartPolicy: Unsupported value: \"X\": supported values: \"Always\", \"Never\", "
          "\"OnFailure\""},
