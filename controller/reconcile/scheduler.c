@@ -15,6 +15,7 @@
 #include "controller/reconcile/parts.h"
 #include "controller/reconcile/runner.h"
 #include "controller/reconcile/scheduler_plan.h"
+#include "controller/reconcile/volumes.h"
 
 #define COMPONENT     "default-scheduler"
 #define SELECTED_NODE "volume.kubernetes.io/selected-node"
@@ -177,10 +178,11 @@ static void build_places(struct scheduler *s)
 }
 
 struct gather {
+    struct runner *runner;
     struct arena arena;
     struct store_view view;
     const struct object *pod;
-    cJSON **trees; /* of volumes, to be deleted */
+    cJSON **trees; /* of volumes, or terms; to be deleted */
     size_t tree_count;
     struct place_claim *claims;
     size_t claim_count;
@@ -214,6 +216,7 @@ static void fill_claim(struct gather *g, const char *name, struct place_claim *o
     } else if (waits_for_consumer(&g->view, claim)) {
         out->state = CLAIM_WAITS;
         out->selected_node = claim->selected_node;
+        out->terms = g->trees[g->tree_count++] = volumes_node_terms(g->runner, obj);
     } else {
         out->state = CLAIM_UNBOUND;
     }
@@ -356,7 +359,7 @@ static enum sync_result sync_pod(struct runner *runner, struct scheduler *s, con
     char ns[PATH_SIZE];
     const char *name = NULL;
     CHECK(path_split(key, ns, &name));
-    struct gather g = {.view = store_head(runner_store(runner))};
+    struct gather g = {.runner = runner, .view = store_head(runner_store(runner))};
     const struct object *found = view_find(&g.view, KIND_POD, ns, name);
     (void)keymap_take(&s->waiting, key);
     if (!is_to_place(found))

@@ -13,6 +13,7 @@ enum misfit {
     TAINTED,
     SELECTOR,
     VOLUME,
+    NO_VOLUME,
     NOT_SELECTED,
     FULL,
     MISFIT_COUNT
@@ -24,6 +25,7 @@ static const char *const misfit_text[MISFIT_COUNT] = {
     [TAINTED] = "node(s) had untolerated taint(s)",
     [SELECTOR] = "node(s) didn't match Pod's node affinity/selector",
     [VOLUME] = "node(s) had volume node affinity conflict",
+    [NO_VOLUME] = "node(s) didn't find available persistent volumes to bind",
     [NOT_SELECTED] = "node(s) were not selected for the claims",
     [FULL] = "Too many pods",
 };
@@ -35,6 +37,9 @@ static enum misfit fit_claims(const struct place_view *view, const struct place_
         if (claim->state == CLAIM_BOUND &&
             !placement_terms_match(claim->terms, node->name, node->labels, node->label_count))
             return VOLUME;
+        if (claim->state == CLAIM_WAITS &&
+            !placement_terms_match(claim->terms, node->name, node->labels, node->label_count))
+            return NO_VOLUME;
         if (claim->state == CLAIM_WAITS && *claim->selected_node &&
             strcmp(claim->selected_node, node->name) != 0)
             return NOT_SELECTED;

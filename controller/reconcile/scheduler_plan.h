@@ -27,7 +27,8 @@ enum place_claim_state {
 struct place_claim {
     const char *name;
     enum place_claim_state state;
-    const cJSON *terms;        /* CLAIM_BOUND: nodeSelectorTerms of the volume, or NULL */
+    const cJSON *terms; /* nodeSelectorTerms of its volume (CLAIM_BOUND), of those it could get
+                           (CLAIM_WAITS); NULL: everywhere */
     const char *selected_node; /* CLAIM_WAITS: annotation, "" = none yet */
 };
 

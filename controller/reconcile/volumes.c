@@ -18,6 +18,7 @@
 #include "controller/reconcile/placement.h"
 #include "controller/reconcile/runner.h"
 #include "controller/reconcile/volume_dirs.h"
+#include "controller/reconcile/volumes.h"
 #include "controller/reconcile/volumes_apply.h"
 #include "controller/reconcile/volumes_plan.h"
 
@@ -356,6 +357,42 @@ static void gather_fini(struct gather *g)
     arena_fini(&g->arena);
 }
 
+/* ---- where a volume could be had (R79) ---- */
+
+static void add_terms(cJSON *terms, const struct object *volume)
+{
+    cJSON *tree = object_tree(volume);
+    const cJSON *term = NULL;
+    cJSON_ArrayForEach(term,
+                       json_at(tree, "spec", "nodeAffinity", "required", "nodeSelectorTerms", NULL))
+    {
+        cJSON_AddItemToArray(terms, cJSON_Duplicate(term, true));
+    }
+    cJSON_Delete(tree);
+}
+
+cJSON *volumes_node_terms(struct runner *runner, const struct object *claim)
+{
+    struct volumes *state = runner_state(runner, &volume_controller);
+    struct gather g;
+    if (!state)
+        return NULL;
+    gather_init(&g, state, claim);
+    gather_volumes(&g);
+    cJSON *terms = claim_may_be_provisioned(&g.plan) ? NULL : cJSON_CreateArray();
+    for (size_t i = 0; terms && i < g.count; i++) {
+        const struct object *volume = view_find(&g.view, KIND_PV, "", g.volumes[i].name);
+        if (volume && volume_view(volume)->has_affinity) {
+            add_terms(terms, volume);
+        } else {
+            cJSON_Delete(terms);
+            terms = NULL;
+        }
+    }
+    gather_fini(&g);
+    return terms;
+}
+
 /* ---- events ---- */
 
 static void unsay(struct volumes *state, const char *key)
@@ -432,6 +469,8 @@ static int apply_claim(const struct gather *g, const struct claim_plan *plan, co
         return apply_finalizer(v, g->claim, FINALIZER_CLAIM, true, e);
     case CLAIM_UNPROTECT:
         return apply_finalizer(v, g->claim, FINALIZER_CLAIM, false, e);
+    case CLAIM_UNSELECT:
+        return apply_unselect(v, g->claim, e);
     case CLAIM_SET_CLASS:
         return apply_class(v, g->claim, g->plan.default_class, e);
     case CLAIM_BIND:

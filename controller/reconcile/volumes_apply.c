@@ -9,6 +9,7 @@
 
 #define BIND_COMPLETED      "pv.kubernetes.io/bind-completed"
 #define BOUND_BY_CONTROLLER "pv.kubernetes.io/bound-by-controller"
+#define SELECTED_NODE       "volume.kubernetes.io/selected-node"
 #define PROVISIONED_BY      "pv.kubernetes.io/provisioned-by"
 
 static int update(const struct verb *v, const struct object *obj, enum subresource sub,
@@ -98,6 +99,19 @@ int apply_class(const struct verb *v, const struct object *claim, const char *cl
                 struct err *e)
 {
     return update(v, claim, SUB_NONE, change_class, &class_name, e);
+}
+
+static int change_selected(cJSON *tree, void *arg, struct err *e)
+{
+    (void)arg;
+    (void)e;
+    json_del(json_at(tree, "metadata", "annotations", NULL), SELECTED_NODE);
+    return 0;
+}
+
+int apply_unselect(const struct verb *v, const struct object *claim, struct err *e)
+{
+    return update(v, claim, SUB_NONE, change_selected, NULL, e);
 }
 
 /* ---- binding (R81) ---- */

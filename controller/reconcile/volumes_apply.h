@@ -18,6 +18,7 @@ int apply_phase(const struct verb *v, const struct object *obj, const char *phas
 /* R78: the class of a claim that named none. */
 int apply_class(const struct verb *v, const struct object *claim, const char *class_name,
                 struct err *e);
+int apply_unselect(const struct verb *v, const struct object *claim, struct err *e);
 /* R81: volume.claimRef, volume phase, claim.volumeName and annotation, claim status. is_our_choice:
  * the volume did not name the claim. */
 int apply_bind(const struct verb *v, const struct object *claim, const char *volume,

@@ -116,6 +116,36 @@ static void bind_to(const struct claim_plan_view *view, size_t i, struct claim_p
     out->is_our_choice = !names_claim(view->volumes[i].view, view);
 }
 
+static bool is_ours(const struct class_view *class)
+{
+    return same(class->provisioner, PROVISIONER_DIRECTORY);
+}
+
+bool claim_may_be_provisioned(const struct claim_plan_view *view)
+{
+    if (!view->class || strncmp(view->class->provisioner, "kubernetes.io/", 14) == 0)
+        return false;
+    return !is_ours(view->class) ||
+           (same(view->claim->volume_mode, "Filesystem") && view->claim->selector.count == 0);
+}
+
+/* Why no volume is made. */
+static void plan_failed(const struct claim_plan_view *view, struct claim_plan *out)
+{
+    struct plan_event *event = &out->event;
+    if (*view->claim->selected_node && view->class->wait_for_consumer)
+        out->step = CLAIM_UNSELECT;
+    if (!is_ours(view->class))
+        say(event, "Warning", "ProvisioningFailed", "no volume plugin matched name: %s",
+            view->class->provisioner);
+    else if (!same(view->claim->volume_mode, "Filesystem"))
+        say(event, "Warning", "ProvisioningFailed", "%s provides volumeMode Filesystem only",
+            PROVISIONER_DIRECTORY);
+    else
+        say(event, "Warning", "ProvisioningFailed",
+            "claim.spec.selector is not supported for dynamic provisioning");
+}
+
 static void plan_provision(const struct claim_plan_view *view, struct claim_plan *out)
 {
     const struct claim_view *claim = view->claim;
@@ -126,18 +156,10 @@ static void plan_provision(const struct claim_plan_view *view, struct claim_plan
     } else if (waits_for_consumer(view)) {
         say(event, "Normal", "WaitForFirstConsumer",
             "waiting for first consumer to be created before binding");
-    } else if (same(view->class->provisioner, PROVISIONER_DIRECTORY)) {
-        if (!same(claim->volume_mode, "Filesystem"))
-            say(event, "Warning", "ProvisioningFailed", "%s provides volumeMode Filesystem only",
-                PROVISIONER_DIRECTORY);
-        else if (claim->selector.count > 0)
-            say(event, "Warning", "ProvisioningFailed",
-                "claim.spec.selector is not supported for dynamic provisioning");
-        else
-            out->step = CLAIM_PROVISION;
-    } else if (strncmp(view->class->provisioner, "kubernetes.io/", 14) == 0) {
-        say(event, "Warning", "ProvisioningFailed", "no volume plugin matched name: %s",
-            view->class->provisioner);
+    } else if (!claim_may_be_provisioned(view)) {
+        plan_failed(view, out);
+    } else if (is_ours(view->class)) {
+        out->step = CLAIM_PROVISION;
     } else {
         say(event, "Normal", "ExternalProvisioning",
             "Waiting for a volume to be created either by the external provisioner '%s' or "

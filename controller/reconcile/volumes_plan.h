@@ -47,6 +47,8 @@ enum claim_step {
     CLAIM_KEEP,      /* nothing to write */
     CLAIM_PROTECT,   /* add the finalizer */
     CLAIM_UNPROTECT, /* remove it: the deletion goes on */
+    CLAIM_UNSELECT,  /* take the selected node back: no volume can be had there, the scheduler looks
+                        again */
     CLAIM_SET_CLASS, /* spec.storageClassName = default_class (R78) */
     CLAIM_BIND,      /* to `volume`: what is missing of the four writes of R81 */
     CLAIM_PROVISION, /* make volume pvc-<uid>, and bind it */
@@ -64,6 +66,9 @@ void claim_plan(const struct claim_plan_view *view, struct claim_plan *out);
 /* True when the claim still looks for a volume: Pending, names none, not being deleted, and not one
  * that waits for its first consumer. */
 bool claim_seeks_volume(const struct claim_plan_view *view);
+/* True when the class makes volumes and would make one for this claim: by us, or by somebody else
+ * who does not speak here. */
+bool claim_may_be_provisioned(const struct claim_plan_view *view);
 /* R77: the volume offers what the claim asks for, its node affinity aside. */
 bool volume_suits(const struct plan_volume *volume, const struct claim_plan_view *view);
 

@@ -4,10 +4,8 @@
 
 unsigned sim_node_index(const char *name)
 {
-    unsigned n = 0;
-    if (sscanf(name, "node%u", &n) != 1 || n == 0 || n > SIM_NODES)
-        return SIM_NODES;
-    return n - 1;
+    unsigned long n = strncmp(name, "node", 4) == 0 ? strtoul(name + 4, NULL, 10) : 0;
+    return n > 0 && n <= SIM_NODES ? (unsigned)n - 1 : SIM_NODES;
 }
 
 bool sim_node_answers(const struct sim *s, unsigned node)
@@ -281,10 +279,8 @@ static void on_removed(struct sim *s, const struct store_view *view, const struc
     if (!it)
         return; /* it never reached its node */
     bool node_is_gone = !view_find(view, KIND_NODE, "", v->node);
-    if (is_over(pod) || node_is_gone) {
-        end_running(s, it); /* R43 b, c */
-    } else if (sim_node_answers(s, it->node)) {
-        end_running(s, it); /* R42 */
+    if (is_over(pod) || node_is_gone || sim_node_answers(s, it->node)) {
+        end_running(s, it); /* R43 b, c; R42 */
     } else if (keymap_has(&s->forced, pod->uid)) {
         it->is_freed = true; /* R43 a */
     } else {

@@ -79,7 +79,7 @@ static void dash(const struct address *a, char out[64])
         out[n++] = '0';
     for (const char *p = a->text; *p; p++)
         out[n++] = isalnum((unsigned char)*p) ? *p : '-';
-    if (out[n - 1] == '-')
+    if (n > 0 && out[n - 1] == '-')
         out[n++] = '0';
     out[n] = '\0';
 }
@@ -278,11 +278,10 @@ static void have_node(struct lines *have, const struct zone_node *node)
             struct buf_out rdata;
             buf_out_init(&rdata);
             zone_text_rdata(set, node, k, &rdata);
-            unsigned port = 0;
-            char target[NAME_TEXT_MAX] = "";
-            if (rrset_type(set) == RR_SRV &&
-                sscanf(rdata.data, "0 %*u %u %1023s", &port, target) == 2)
-                add(have, "%s SRV 0 %u %s", owner, port, target);
+            const char *weight = strchr(rdata.data, ' ');
+            const char *port = weight ? strchr(weight + 1, ' ') : NULL;
+            if (rrset_type(set) == RR_SRV && port)
+                add(have, "%s SRV 0%s", owner, port);
             else
                 add(have, "%s %s %s", owner, zone_text_type(rrset_type(set), type), rdata.data);
             buf_out_fini(&rdata);

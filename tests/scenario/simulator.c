@@ -493,8 +493,10 @@ static void do_crash(struct sim *s)
     s->crashes++;
     world_stop_reconcile(&s->w);
     s->w.store = store_mem_crash(s->w.store);
-    while (unanswered) /* nobody will tell what became of them */
-        forget(unanswered);
+    for (struct asked *next; unanswered; unanswered = next) { /* nobody tells what became of them */
+        next = unanswered->next;
+        free(unanswered);
+    }
     boot(s);
     sim_check_reloaded(s);
     sim_check_dns(s); /* a restart never denies a living pod */

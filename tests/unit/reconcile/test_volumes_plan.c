@@ -150,7 +150,9 @@ static void what_happens_without_a_match_depends_on_the_class_r78(void **state)
                                    waits = {.provisioner = PROVISIONER_DIRECTORY,
                                             .wait_for_consumer = true},
                                    foreign = {.provisioner = "csi.example.com"},
-                                   none = {.provisioner = "kubernetes.io/no-provisioner"};
+                                   none = {.provisioner = "kubernetes.io/no-provisioner"},
+                                   nowhere = {.provisioner = "kubernetes.io/no-provisioner",
+                                              .wait_for_consumer = true};
     static const struct {
         const char *class_name; /* NULL: nil */
         const struct class_view *class;
@@ -168,6 +170,9 @@ static void what_happens_without_a_match_depends_on_the_class_r78(void **state)
         {"standard", &directory, NULL, "", "Filesystem", true, CLAIM_KEEP, "ProvisioningFailed"},
         {"late", &waits, NULL, "", "Filesystem", false, CLAIM_KEEP, "WaitForFirstConsumer"},
         {"late", &waits, NULL, "node1", "Filesystem", false, CLAIM_PROVISION, ""},
+        {"late", &waits, NULL, "node1", "Block", false, CLAIM_UNSELECT, "ProvisioningFailed"},
+        {"local", &nowhere, NULL, "node1", "Filesystem", false, CLAIM_UNSELECT,
+         "ProvisioningFailed"},
         {"csi", &foreign, NULL, "", "Filesystem", false, CLAIM_KEEP, "ExternalProvisioning"},
         {"local", &none, NULL, "", "Filesystem", false, CLAIM_KEEP, "ProvisioningFailed"},
     };
@@ -586,6 +591,7 @@ static bool step_claim(struct world *w, struct world_claim *c)
         c->view.phase = "Lost";
         return true;
     case CLAIM_PROTECT:
+    case CLAIM_UNSELECT:
     case CLAIM_SET_CLASS:
     case CLAIM_EXPAND:
         break;
