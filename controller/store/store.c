@@ -475,6 +475,7 @@ static void commit_done(void *arg, enum store_outcome outcome, const struct err 
 static void commit_done_durable(void *arg, enum store_outcome outcome, const struct err *e)
 {
     struct store *store = store_from(arg);
+    store->commit_us = clock_mono_us() - store->commit_began_us;
     if (outcome == STORE_COMMITTED)
         store->commits++;
     commit_done(store, outcome, e);
@@ -521,16 +522,23 @@ static void start_commit(struct store *store)
         store->meta[i].in_flight = store->meta[i].is_dirty;
         store->meta[i].is_dirty = false;
     }
+    store->commit_began_us = clock_mono_us();
     store->backend->ops->commit(store->backend, &commit, done, store);
 }
 
 /* A commit costs one writer as much as it costs many. While a pass over the sockets brought further
  * writers, another one, which waits for nothing, comes before the commit: clients that were
- * answered by the last commit join those that came while it ran. A fake loop has no sockets. */
+ * answered by the last commit join those that came while it ran. That must not take longer than it
+ * saves: half of what the last commit took. A fake loop has no sockets. */
 static bool gathers(struct store *store)
 {
     if (!loop_base(store->loop) || store->open.waiter_count <= store->gathered ||
         store->gather_passes == GATHER_PASSES)
+        return false;
+    int64_t now_us = clock_mono_us();
+    if (store->gather_passes == 0)
+        store->gather_until_us = now_us + store->commit_us / 2;
+    else if (now_us > store->gather_until_us)
         return false;
     store->gathered = store->open.waiter_count;
     store->gather_passes++;

@@ -71,6 +71,8 @@ struct store {
     bool in_flight, wants_turn, in_settle, in_callbacks;
     size_t gathered; /* writers that had come when the loop was asked for another pass */
     unsigned gather_passes;
+    int64_t gather_until_us;
+    int64_t commit_began_us, commit_us; /* the last durable one */
 
     bool is_read_only;
     char reason[ERR_TEXT_MAX];
