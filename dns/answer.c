@@ -22,8 +22,8 @@ struct owner {
 
 /* Answers with a set; the records that do not fit are missing and TC says so (K-SIZE). True when
  * all were written. */
-static bool add_answer(struct message *m, const struct rrset *set, const struct owner *owner,
-                       size_t start)
+static inline bool add_answer(struct message *m, const struct rrset *set, const struct owner *owner,
+                              size_t start)
 {
     size_t written = 0;
     m->len += rrset_write(set, owner->node, start, (uint16_t)owner->offset, m->out + m->len,

@@ -97,7 +97,7 @@ struct record {
     size_t rdlen;
 };
 
-static bool read_record(struct buf_in *in, struct record *rr)
+static inline bool read_record(struct buf_in *in, struct record *rr)
 {
     const uint8_t *head = buf_bytes(in, 10);
     if (!head)
@@ -110,16 +110,17 @@ static bool read_record(struct buf_in *in, struct record *rr)
     return !in->failed;
 }
 
-static bool parse_opt(struct query *q, const struct record *rr, struct rest *rest,
-                      bool with_cookies)
+/* False when there are two, or when the record does not hold what it says. */
+static bool parse_opt(struct query *q, struct buf_in *in, struct rest *rest, bool with_cookies)
 {
-    if (rest->opt)
+    struct record rr;
+    if (rest->opt || !read_record(in, &rr))
         return false;
     rest->opt = true;
-    rest->version = (uint8_t)(rr->ttl >> 16);
-    q->udp_size = rr->class;
-    q->dnssec_ok = rr->ttl & 0x8000;
-    return parse_options(q, rr->rdata, rr->rdlen, with_cookies);
+    rest->version = (uint8_t)(rr.ttl >> 16);
+    q->udp_size = rr.class;
+    q->dnssec_ok = rr.ttl & 0x8000;
+    return parse_options(q, rr.rdata, rr.rdlen, with_cookies);
 }
 
 /* RFC 8945 section 4.2; false when the fields cannot be read. */
@@ -168,14 +169,11 @@ static __attribute__((noinline)) bool parse_signature(struct query *q, struct bu
 static bool parse_additional(struct query *q, struct buf_in *in, bool is_last, struct rest *rest,
                              bool with_cookies)
 {
-    struct buf_in at_owner = *in;
-    const uint8_t *owner = buf_bytes(in, 1);
-    struct record rr;
-    if (!owner || *owner != 0 || !read_record(in, &rr) || rr.type != RR_OPT) {
-        *in = at_owner;
+    bool is_opt = buf_in_left(in) >= RECORD_MIN && in->at[0] == 0 && get16(in->at + 1) == RR_OPT;
+    if (!is_opt)
         return parse_signature(q, in, is_last, rest);
-    }
-    q->was_edns_error = !parse_opt(q, &rr, rest, with_cookies);
+    in->at++;
+    q->was_edns_error = !parse_opt(q, in, rest, with_cookies);
     return !q->was_edns_error;
 }
 

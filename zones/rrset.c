@@ -193,13 +193,9 @@ static size_t write_addresses(const struct rrset *set, size_t start, uint16_t ow
     return count * size;
 }
 
-size_t rrset_write(const struct rrset *set, const struct zone_node *owner, size_t start,
-                   uint16_t owner_offset, uint8_t *out, size_t room, size_t *written)
+static size_t write_records(const struct rrset *set, const struct zone_node *owner, size_t start,
+                            uint16_t owner_offset, uint8_t *out, size_t room, size_t *written)
 {
-    if (start >= set->count)
-        start %= set->count;
-    if (is_address(set))
-        return write_addresses(set, start, owner_offset, out, room, written);
     uint32_t ttl = rrset_ttl(set);
     size_t at = 0;
     size_t n = 0;
@@ -218,6 +214,15 @@ size_t rrset_write(const struct rrset *set, const struct zone_node *owner, size_
     }
     *written = n;
     return at;
+}
+
+size_t rrset_write(const struct rrset *set, const struct zone_node *owner, size_t start,
+                   uint16_t owner_offset, uint8_t *out, size_t room, size_t *written)
+{
+    if (start >= set->count)
+        start %= set->count;
+    return is_address(set) ? write_addresses(set, start, owner_offset, out, room, written)
+                           : write_records(set, owner, start, owner_offset, out, room, written);
 }
 
 /* ---- control thread ---- */

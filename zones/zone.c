@@ -40,10 +40,10 @@ static void find_near(const struct zone_version *version, const struct name_look
 
 const struct zone_apex *zone_apex_find(const struct zone_version *version, const uint8_t *name)
 {
-    struct name_lookup wanted;
+    uint8_t key[NAME_MAX_KEY];
+    size_t len = name_key(name, key);
     struct cow_near near;
-    name_lookup_init(&wanted, name);
-    find_near(version, &wanted, &near);
+    cow_near(&node_cow_type, version->names, key, len, &near);
     return enclosing_apex(version, near.leaf, near.common);
 }
 
