@@ -550,6 +550,24 @@ static const struct cidr *range_of(const struct registry *reg, bool is_v6)
     return NULL;
 }
 
+/* The first address of a range names the network, the last one of IPv4 is for broadcasts: nobody
+ * gets them. */
+static bool address_is_reserved(const struct cidr *range, const char *address)
+{
+    char asked[INDEX_TERM_MAX], edge[INDEX_TERM_MAX], text[IP_TEXT_MAX];
+    unsigned host_bits = (range->is_v6 ? 128 : 32) - range->bits;
+    index_address(asked, address); /* one form for all spellings */
+    address_at(range, 0, text);
+    index_address(edge, text);
+    if (strcmp(asked, edge) == 0)
+        return true;
+    if (range->is_v6)
+        return false;
+    address_at(range, ((uint64_t)1 << host_bits) - 1, text);
+    index_address(edge, text);
+    return strcmp(asked, edge) == 0;
+}
+
 /* An address the writer asks for must be in the range and free (R99). */
 static int claim_address(const struct change *c, const cJSON *obj, const char *address,
                          struct err *e)
@@ -559,7 +577,7 @@ static int claim_address(const struct change *c, const cJSON *obj, const char *a
     if (!range)
         return refuse_address(c, obj, address,
                               "no range of its family is configured on this cluster", e);
-    if (!cidr_contains(range, address)) {
+    if (!cidr_contains(range, address) || address_is_reserved(range, address)) {
         (void)snprintf(
             why, sizeof(why),
             "the provided IP (%s) is not in the valid range. The range of valid IPs is %s", address,

@@ -118,6 +118,17 @@ static void r99_addresses_are_unique_and_in_range(void **state)
         "Service \"b\" is invalid: spec.clusterIPs: Invalid value: [\"1.2.3.4\"]: failed to "
         "allocate IP 1.2.3.4: the "
         "provided IP (1.2.3.4) is not in the valid range. The range of valid IPs is 10.96.0.0/12");
+    static const char *const reserved[] = {"10.96.0.0", "10.111.255.255",
+                                           "fd00:96::", "FD00:96:0::0"};
+    for (size_t i = 0; i < ARRAY_SIZE(reserved); i++) {
+        char json[256];
+        (void)snprintf(json, sizeof(json),
+                       "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"clusterIP\":\"%s\",\"ports\":[{"
+                       "\"port\":80}]}}",
+                       reserved[i]);
+        if (create(f, SVC, json) != ERR_INVALID)
+            fail_msg("%s: %s", reserved[i], f->e.text);
+    }
 }
 
 static void r99_what_may_not_change(void **state)
