@@ -60,6 +60,8 @@ struct daemon {
     struct version_log versions;
     struct loop_task reclaim;
     struct loop_timer lameduck;
+    uint64_t start_revision; /* with what exists at start */
+    struct loop_timer ready_timer;
     bool is_serving, is_stopping;
 };
 
@@ -603,6 +605,21 @@ static void print_ready(const struct daemon *d)
     buf_out_fini(&line);
 }
 
+#define READY_POLL_US 1000
+
+/* Who reads the line finds what exists at start (A23): it waits until that is committed. */
+static void on_start(void *arg)
+{
+    struct daemon *d = arg;
+    if (store_applied(d->store).revision < d->start_revision && !store_is_read_only(d->store)) {
+        loop_timer_set(&d->ready_timer, clock_mono_us() + READY_POLL_US);
+        return;
+    }
+    d->is_serving = true;
+    print_ready(d);
+    notify_manager("READY=1");
+}
+
 static int run(struct daemon *d)
 {
     struct err e = {0};
@@ -613,11 +630,12 @@ static int run(struct daemon *d)
     bool good = started == ARRAY_SIZE(stages);
     pthread_t signals;
     if (good && pthread_create(&signals, NULL, signal_main, d) == 0) {
-        d->is_serving = true;
         register_metrics(d);
-        print_ready(d);
-        notify_manager("READY=1");
+        d->start_revision = store_head(d->store).revision;
+        loop_timer_init(&d->ready_timer, d->loop, on_start, d);
+        loop_timer_set(&d->ready_timer, clock_mono_us());
         loop_run(d->loop);
+        loop_timer_fini(&d->ready_timer);
         notify_manager("STOPPING=1");
         pthread_kill(signals, SIGUSR2);
         pthread_join(signals, NULL);

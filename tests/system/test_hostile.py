@@ -76,6 +76,13 @@ def test_bad_requests_are_refused_with_the_field():
         served(d)
 
 
+def test_a_daemon_that_says_ready_has_its_namespaces():
+    for _ in range(5):  # A23
+        with Daemon() as d:
+            names = {n["metadata"]["name"] for n in d.get("/api/v1/namespaces")["items"]}
+            assert names == {"default", "kube-system", "kube-public", "kube-node-lease"}, names
+
+
 def test_strict_validation_names_unknown_fields():
     with Daemon() as d:
         body = changed(("spec", "portz"), [])
