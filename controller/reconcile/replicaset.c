@@ -356,6 +356,7 @@ static int sync_set(struct sync *s, struct replicaset_plan *plan, struct err *e)
     replicaset_plan(s->replicas, s->count, wanted, plan);
     if (s->set->deleted_us)
         plan->create = plan->remove = plan->more = 0;
+    CHECK(plan->remove <= s->count);
     for (size_t i = 0; i < plan->create && rc == 0; i++)
         rc = create_pod(s, e);
     for (size_t i = 0; i < plan->remove && rc == 0; i++)
