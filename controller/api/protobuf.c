@@ -377,7 +377,7 @@ cJSON *protobuf_decode(const void *bytes, size_t len, struct err *e)
     struct field f, raw = {.bytes = (const uint8_t *)""};
     bool ok = len >= 4 && memcmp(bytes, "k8s", 4) == 0;
     cJSON *head = cJSON_CreateObject(), *tree = NULL;
-    buf_in_init(&in, (const uint8_t *)bytes + (ok ? 4 : 0), ok ? len - 4 : 0);
+    buf_in_init(&in, ok ? (const uint8_t *)bytes + 4 : NULL, ok ? len - 4 : 0);
     while (ok && next_field(&in, &f)) {
         if (f.number == 1)
             ok = decode_member(&envelope, &f, head);

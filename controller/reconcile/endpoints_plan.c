@@ -156,7 +156,7 @@ static size_t pod_addresses(const struct family_plan *f, const struct endpoint_p
         if (is_of_family(pod->ips[i], f->family) && count++ == 0)
             first = i;
     if (count <= 1) {
-        *out = &pod->ips[first];
+        *out = count ? &pod->ips[first] : NULL;
         return count;
     }
     const char **addresses = arena_alloc(f->arena, count * sizeof(char *));
