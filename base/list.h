@@ -1,4 +1,5 @@
-/* base/list.h - intrusive doubly linked list with a head node. Borrows its members; no allocation. One thread. */
+/* base/list.h - intrusive doubly linked list with a head node. Borrows its members; no allocation.
+ * One thread. */
 #pragma once
 
 #include <stdbool.h>
@@ -42,7 +43,8 @@ static inline void list_remove(struct list *node)
 }
 
 #define LIST_ENTRY(ptr, type, member)                                                              \
-    ((type *)(void *)((char *)(ptr)-offsetof(type, member))) /* NOLINT(bugprone-macro-parentheses) */
+    ((type *)(void *)((char *)(ptr)-offsetof(type,                                                 \
+                                             member))) /* NOLINT(bugprone-macro-parentheses) */
 /* NOLINTBEGIN(bugprone-macro-parentheses): `it` is a name, not an expression */
 /* Safe against removal of the current node. */
 #define LIST_FOREACH(it, head)                                                                     \

@@ -1,7 +1,9 @@
-/* zones/naming.h - which names a Service and its endpoints own: kubernetes-dns.md sections 1 to 3 and 5, as pure functions.
+/* zones/naming.h - which names a Service and its endpoints own: kubernetes-dns.md sections 1 to 3
+ * and 5, as pure functions.
  *
- * Input is plain data that the feed (controller/reconcile/zone_feed) fills from objects; nothing here knows JSON, the store or
- * a clock. All strings are borrowed for the call. Addresses are binary: 4 octets for family 4, 16 for family 6. */
+ * Input is plain data that the feed (controller/reconcile/zone_feed) fills from objects; nothing
+ * here knows JSON, the store or a clock. All strings are borrowed for the call. Addresses are
+ * binary: 4 octets for family 4, 16 for family 6. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,8 +14,8 @@ struct naming_address {
     uint8_t len; /* 4 or 16 */
     uint8_t bytes[16];
 };
-/* Text (RFC 5952 or any valid spelling, no zone id) to binary; false when it is no address (K-READY 5: compare normalised).
- * An IPv4-mapped IPv6 address (::ffff:a.b.c.d) becomes the four octets. */
+/* Text (RFC 5952 or any valid spelling, no zone id) to binary; false when it is no address (K-READY
+ * 5: compare normalised). An IPv4-mapped IPv6 address (::ffff:a.b.c.d) becomes the four octets. */
 bool naming_address_parse(const char *text, struct naming_address *out);
 const char *naming_address_format(const struct naming_address *a, char out[48]);
 bool naming_address_equal(const struct naming_address *a, const struct naming_address *b);
@@ -27,10 +29,10 @@ struct naming_port {
 struct naming_endpoint {
     const struct naming_address *addresses;
     size_t address_count;
-    const char *hostname;    /* NULL: none */
-    const char *target_pod;  /* targetRef.name when it is a Pod, else NULL */
-    uint64_t epoch;          /* annotation ordinald.dev/epoch of that Pod, 0: none (K-EPOCH) */
-    bool ready;              /* conditions.ready, absent counts as true */
+    const char *hostname;   /* NULL: none */
+    const char *target_pod; /* targetRef.name when it is a Pod, else NULL */
+    uint64_t epoch;         /* annotation ordinald.dev/epoch of that Pod, 0: none (K-EPOCH) */
+    bool ready;             /* conditions.ready, absent counts as true */
 };
 
 struct naming_slice {
@@ -51,13 +53,16 @@ struct naming_service {
     const struct naming_port *ports;
     size_t port_count;
     const char *external_name;
-    bool publish_not_ready; /* spec.publishNotReadyAddresses or the tolerate-unready-endpoints annotation */
+    bool publish_not_ready; /* spec.publishNotReadyAddresses or the tolerate-unready-endpoints
+                               annotation */
     bool publish_identity;  /* ordinald.dev/publish-identity: always (K-IDENT) */
-    const struct naming_slice *slices; /* all slices of the Service, any order (K-READY 4: merged here) */
+    const struct naming_slice
+        *slices; /* all slices of the Service, any order (K-READY 4: merged here) */
     size_t slice_count;
 };
 
-/* "10.0.0.7" -> "10-0-0-7"; "::1" -> "0--1"; "2001:db8:1:2:3:4::" -> "2001-db8-1-2-3-4--0" (K-HOST c). */
+/* "10.0.0.7" -> "10-0-0-7"; "::1" -> "0--1"; "2001:db8:1:2:3:4::" -> "2001-db8-1-2-3-4--0" (K-HOST
+ * c). */
 void naming_dashed(const struct naming_address *a, char out[64]);
 /* The inverse for pods mode insecure: any well-formed spelling (K-PODS). */
 bool naming_undash(const uint8_t *label, size_t len, struct naming_address *out);

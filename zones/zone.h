@@ -1,9 +1,10 @@
 /* zones/zone.h - one immutable version of all zones, and the search in it.
  *
- * Built by zone_txn on the control thread, published through base/publish, read by every DNS worker, never changed after.
- * All forward and reverse names live in one trie (base/cow) under their name key; apexes are marked nodes; empty
- * non-terminals are implied by the names below them, the empty nodes of kubernetes-dns.md (svc.Z, pod.Z, <ns>.svc.Z,
- * <ns>.pod.Z) are nodes without sets. */
+ * Built by zone_txn on the control thread, published through base/publish, read by every DNS
+ * worker, never changed after. All forward and reverse names live in one trie (base/cow) under
+ * their name key; apexes are marked nodes; empty non-terminals are implied by the names below them,
+ * the empty nodes of kubernetes-dns.md (svc.Z, pod.Z, <ns>.svc.Z, <ns>.pod.Z) are nodes without
+ * sets. */
 #pragma once
 
 #include <stdbool.h>
@@ -24,15 +25,18 @@ const struct rrset *zone_node_set(const struct zone_node *node, uint16_t type);
 size_t zone_node_set_count(const struct zone_node *node);
 const struct rrset *zone_node_set_at(const struct zone_node *node, size_t i);
 
-/* One zone of the version: its apex. soa is the set for positive answers (TTL zone.ttl), negative_soa the one for the authority
- * section of negative answers (TTL = MINIMUM = zone.negative-ttl, K-NEGTTL). serial as in K-SERIAL. */
+/* One zone of the version: its apex. soa is the set for positive answers (TTL zone.ttl),
+ * negative_soa the one for the authority section of negative answers (TTL = MINIMUM =
+ * zone.negative-ttl, K-NEGTTL). serial as in K-SERIAL. */
 struct zone_apex {
     const struct zone_node *node;
     const struct rrset *soa, *negative_soa, *ns;
     const struct zone_node *ns_node; /* ns.dns.Z: addresses for the additional section of NS */
     uint32_t serial;
-    uint16_t key_len; /* of the apex's name key: a name lies in or below this zone when its key begins with it */
-    uint16_t parent;  /* index of the next enclosing zone in zone_version.apexes, or ZONE_NO_PARENT */
+    uint16_t key_len; /* of the apex's name key: a name lies in or below this zone when its key
+                         begins with it */
+    uint16_t
+        parent; /* index of the next enclosing zone in zone_version.apexes, or ZONE_NO_PARENT */
     bool reverse;
 };
 #define ZONE_NO_PARENT UINT16_MAX
@@ -41,40 +45,47 @@ enum pods_mode { PODS_VERIFIED, PODS_INSECURE, PODS_DISABLED };
 
 struct zone_version {
     struct cow_root names; /* leaves are struct zone_node */
-    const struct zone_apex *apexes; /* sorted by name key, for zone_apex_find; immutable with the version */
+    const struct zone_apex
+        *apexes; /* sorted by name key, for zone_apex_find; immutable with the version */
     size_t apex_count;
     enum pods_mode pods;
     bool reverse_fallthrough;
     const struct zone_node *cluster_node; /* apex of the cluster zone Z */
-    uint64_t revision;   /* store revision this version includes */
-    int64_t loaded_us;   /* wall time of the first complete load; 0: not loaded yet, answer SERVFAIL + EDE 14 (K-SYNC) */
+    uint64_t revision;                    /* store revision this version includes */
+    int64_t loaded_us; /* wall time of the first complete load; 0: not loaded yet, answer SERVFAIL +
+                          EDE 14 (K-SYNC) */
     uint32_t positive_ttl;
 };
 
 enum match_kind {
-    MATCH_EXACT,    /* set is the RRset of the asked type */
-    MATCH_CNAME,    /* the name owns a CNAME (set) and something else was asked */
-    MATCH_ANY,      /* type ANY at a name that owns records: answer RFC 8482 HINFO (K-ANY); a CNAME gives MATCH_EXACT with it */
+    MATCH_EXACT, /* set is the RRset of the asked type */
+    MATCH_CNAME, /* the name owns a CNAME (set) and something else was asked */
+    MATCH_ANY, /* type ANY at a name that owns records: answer RFC 8482 HINFO (K-ANY); a CNAME gives
+                  MATCH_EXACT with it */
     MATCH_NODATA,   /* the name exists, or only names below it do (RFC 8020), without the type */
     MATCH_NXDOMAIN, /* neither the name nor anything below it exists */
-    MATCH_SYNTH,    /* pods insecure: one address record in synth (K-PODS), type A or AAAA as asked; for any other type such a
-                     * name gives MATCH_NODATA, and MATCH_ANY for ANY, with node NULL */
+    MATCH_SYNTH,    /* pods insecure: one address record in synth (K-PODS), type A or AAAA as asked;
+                     * for any other type such a    name gives MATCH_NODATA, and MATCH_ANY for ANY,
+                     * with    node NULL */
     MATCH_OUTSIDE   /* in no zone we serve (K-OUT), or a reverse name that falls through (K-REV) */
 };
 
 struct zone_match {
     enum match_kind kind;
-    const struct zone_node *node;  /* NULL when the name is an empty non-terminal, synthesised, missing, or outside */
-    const struct rrset *set;       /* MATCH_EXACT, MATCH_CNAME */
-    const struct zone_apex *apex;  /* zone that contains the name; NULL for MATCH_OUTSIDE */
-    uint8_t synth[16];             /* MATCH_SYNTH: the address, network order */
-    uint8_t synth_len;             /* 4 or 16 */
+    const struct zone_node
+        *node; /* NULL when the name is an empty non-terminal, synthesised, missing, or outside */
+    const struct rrset *set;      /* MATCH_EXACT, MATCH_CNAME */
+    const struct zone_apex *apex; /* zone that contains the name; NULL for MATCH_OUTSIDE */
+    uint8_t synth[16];            /* MATCH_SYNTH: the address, network order */
+    uint8_t synth_len;            /* 4 or 16 */
 };
 
-/* The outcome for `name` (valid wire form, any case; borrowed for the call) and `type` (host order), after RFC 1034 section
- * 4.3.2. Never follows a CNAME (dns/answer does). Fills *out with borrowed pointers, valid as long as the version. Takes no
- * lock, allocates nothing. R-040, R-041, K-ENT, K-EXACT, K-NOWILD, K-PODS, K-REV. */
-void zone_find(const struct zone_version *version, const uint8_t *name, uint16_t type, struct zone_match *out);
+/* The outcome for `name` (valid wire form, any case; borrowed for the call) and `type` (host
+ * order), after RFC 1034 section 4.3.2. Never follows a CNAME (dns/answer does). Fills *out with
+ * borrowed pointers, valid as long as the version. Takes no lock, allocates nothing. R-040, R-041,
+ * K-ENT, K-EXACT, K-NOWILD, K-PODS, K-REV. */
+void zone_find(const struct zone_version *version, const uint8_t *name, uint16_t type,
+               struct zone_match *out);
 
 /* The innermost zone that contains name (R-019: label boundaries), or NULL. */
 const struct zone_apex *zone_apex_find(const struct zone_version *version, const uint8_t *name);
@@ -87,5 +98,6 @@ struct zone_walk {
     uint8_t apex_key[NAME_MAX_KEY];
     size_t apex_key_len;
 };
-void zone_walk_init(struct zone_walk *walk, const struct zone_version *version, const struct zone_apex *apex);
+void zone_walk_init(struct zone_walk *walk, const struct zone_version *version,
+                    const struct zone_apex *apex);
 const struct zone_node *zone_walk_next(struct zone_walk *walk); /* NULL at the end */

@@ -24,8 +24,8 @@ struct api_opts {
      * be NULL. */
     bool (*dns_has)(void *arg, uint64_t revision);
     void *dns_arg;
-    /* GET /ordinald/v1/zones/<zone>: appends the zone ("" = the cluster zone) as master-file text. 0 or ERR_NOT_FOUND. May be
-     * NULL. */
+    /* GET /ordinald/v1/zones/<zone>: appends the zone ("" = the cluster zone) as master-file text.
+     * 0 or ERR_NOT_FOUND. May be NULL. */
     int (*dump_zone)(void *arg, const char *zone, struct buf_out *out, struct err *e);
     void *zone_arg;
 };

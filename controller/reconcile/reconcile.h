@@ -1,9 +1,11 @@
 /* controller/reconcile/reconcile.h - how we change the truth: every controller behind one door.
  *
- * Each controller is a pure planner (view in, steps out: no clock, no store, no log) plus an applier that gathers the view
- * from the head and carries the steps out through registry verbs, in units staged on the head. The runner maps staged changes
- * to keys, keeps one work queue with backoff and timers, and is the store's settle hook, so that a chain such as
- * pod Ready -> EndpointSlice -> names is one commit. Control thread; runs under the fake loop without sockets. */
+ * Each controller is a pure planner (view in, steps out: no clock, no store, no log) plus an
+ * applier that gathers the view from the head and carries the steps out through registry verbs, in
+ * units staged on the head. The runner maps staged changes to keys, keeps one work queue with
+ * backoff and timers, and is the store's settle hook, so that a chain such as pod Ready ->
+ * EndpointSlice -> names is one commit. Control thread; runs under the fake loop without sockets.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -16,27 +18,31 @@
 #include "zones/zone_txn.h"
 
 struct reconcile_opts {
-    unsigned embedded_nodes;       /* nodes.embedded */
-    int64_t embedded_start_us;     /* nodes.embedded-start */
-    bool scheduler;                /* nodes.scheduler */
+    unsigned embedded_nodes;   /* nodes.embedded */
+    int64_t embedded_start_us; /* nodes.embedded-start */
+    bool scheduler;            /* nodes.scheduler */
     const char *const *pod_range;
     size_t pod_range_count;
     unsigned pod_prefix4, pod_prefix6; /* nodes.pod-prefix */
     int64_t node_grace_us, gc_period_us, gc_quarantine_us;
-    const char *volume_dir;        /* directories of dynamic volumes live below it; "" = keep none on disk (simulator) */
-    unsigned turn_budget;          /* keys per turn, 0 = 2048 */
+    const char *volume_dir; /* directories of dynamic volumes live below it; "" = keep none on disk
+                               (simulator) */
+    unsigned turn_budget;   /* keys per turn, 0 = 2048 */
 };
 struct reconcile;
-/* Registers its hooks with the store and feeds zones (NULL: no zones, for tests of the control plane alone). Loads the zones from the
- * applied state and publishes the first version before it returns (K-SYNC, "a restart never denies a living pod"). */
-int reconcile_start(const struct reconcile_opts *opts, struct loop *loop, struct registry *reg, struct zones *zones,
-                    struct reconcile **out, struct err *e);
+/* Registers its hooks with the store and feeds zones (NULL: no zones, for tests of the control
+ * plane alone). Loads the zones from the applied state and publishes the first version before it
+ * returns (K-SYNC, "a restart never denies a living pod"). */
+int reconcile_start(const struct reconcile_opts *opts, struct loop *loop, struct registry *reg,
+                    struct zones *zones, struct reconcile **out, struct err *e);
 void reconcile_stop(struct reconcile *r);
 
 /* ---- knobs of embedded nodes, for tests, scenarios and the simulator (R90) ---- */
 
-void reconcile_node_silence(struct reconcile *r, const char *node, bool silent); /* no heartbeat, no status, no deletion */
+void reconcile_node_silence(struct reconcile *r, const char *node,
+                            bool silent); /* no heartbeat, no status, no deletion */
 void reconcile_node_ignore_deletion(struct reconcile *r, const char *node, bool ignore);
 void reconcile_pod_fail_readiness(struct reconcile *r, const char *ns, const char *pod, bool fail);
-int reconcile_pod_change_address(struct reconcile *r, const char *ns, const char *pod); /* in place, same uid */
+int reconcile_pod_change_address(struct reconcile *r, const char *ns,
+                                 const char *pod); /* in place, same uid */
 void reconcile_register_metrics(struct reconcile *r);

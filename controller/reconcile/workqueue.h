@@ -1,4 +1,5 @@
-/* controller/reconcile/workqueue.h - keys, once each, with backoff and due times. Control thread, fake clock capable. */
+/* controller/reconcile/workqueue.h - keys, once each, with backoff and due times. Control thread,
+ * fake clock capable. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,7 +15,8 @@ void workqueue_add(struct workqueue *q, const char *key, int64_t due_us);
 void workqueue_retry(struct workqueue *q, const char *key, int64_t now_us);
 /* A success: the key's backoff starts anew next time. */
 void workqueue_forget(struct workqueue *q, const char *key);
-/* Takes the next key that is due at now_us, in order of queueing; owned by the caller; NULL when none is. */
+/* Takes the next key that is due at now_us, in order of queueing; owned by the caller; NULL when
+ * none is. */
 char *workqueue_take(struct workqueue *q, int64_t now_us);
 int64_t workqueue_next_due(const struct workqueue *q); /* -1: empty */
 size_t workqueue_length(const struct workqueue *q);
