@@ -176,10 +176,12 @@ static int change_release(cJSON *tree, void *arg, struct err *e)
 {
     (void)e;
     const struct object *set = arg;
-    cJSON *refs = json_at(tree, "metadata", "ownerReferences", NULL);
+    cJSON *metadata = json_obj(tree, "metadata"), *refs = json_get(metadata, "ownerReferences");
     for (int i = cJSON_GetArraySize(refs); i-- > 0;)
         if (strcmp(json_str(cJSON_GetArrayItem(refs, i), "uid", ""), set->uid) == 0)
             cJSON_DeleteItemFromArray(refs, i);
+    if (cJSON_GetArraySize(refs) == 0)
+        json_del(metadata, "ownerReferences");
     return 0;
 }
 

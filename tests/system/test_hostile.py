@@ -22,11 +22,11 @@ def served(daemon):
 
 
 def refused(daemon, method, path, body, code, text, content="application/json"):
-    before = daemon.get(SERVICES)["metadata"]["resourceVersion"]
+    before = daemon.get(SERVICES)["items"]
     status, reply = daemon.request(method, path, body, content)
     assert status == code, f"{method} {path} {str(body)[:80]}: {status} {reply}"
     assert reply["kind"] == "Status" and reply["code"] == code and text in reply["message"], reply
-    assert daemon.get(SERVICES)["metadata"]["resourceVersion"] == before, "something was applied"
+    assert daemon.get(SERVICES)["items"] == before, "something was applied"
 
 
 def changed(path, value):
