@@ -328,7 +328,7 @@ static int directory_make(const char *path, mode_t mode, const struct passwd *ow
     } else if (errno == EEXIST) {
         return 0;
     }
-    return err_set(e, ERR_IO, "%s: %s: %s", option, path, strerror(errno));
+    return err_set(e, ERR_IO, "%s: %s: %s", option, path, strerrordesc_np(errno));
 }
 
 /* The last moment with privileges: what the account could not make itself. */

@@ -127,34 +127,41 @@ static bool is_base64(const char *text)
     return body + padding == len && padding <= 2 && len % 4 == 0;
 }
 
+static const char *const config_maps[] = {"data", "binaryData"};
+
+/* What an immutable ConfigMap keeps. */
+static void check_sealed(struct issues *is, const cJSON *obj, const cJSON *old)
+{
+    static const char text[] = "field is immutable when `immutable` is set";
+    if (!json_bool(obj, "immutable", false))
+        issue_forbidden(is, AT(NULL, "immutable"), text);
+    for (size_t k = 0; k < ARRAY_SIZE(config_maps); k++)
+        if (!json_same(json_get(obj, config_maps[k]), json_get(old, config_maps[k])))
+            issue_forbidden(is, AT(NULL, config_maps[k]), text);
+}
+
 void configmap_validate(const struct change *c, struct issues *is, const cJSON *obj)
 {
-    static const char *const maps[] = {"data", "binaryData"};
     size_t bytes = 0;
-    for (size_t k = 0; k < ARRAY_SIZE(maps); k++) {
-        const cJSON *map = json_get(obj, maps[k]);
+    for (size_t k = 0; k < ARRAY_SIZE(config_maps); k++) {
+        const cJSON *map = json_get(obj, config_maps[k]);
         for (const cJSON *it = map ? map->child : NULL; it; it = it->next) {
             const char *error = config_key_error(it->string);
             bytes += cJSON_IsString(it) ? strlen(it->valuestring) : 0;
             if (error)
-                issue_invalid(is, AT_KEY(AT(NULL, maps[k]), it->string), it->string, error);
+                issue_invalid(is, AT_KEY(AT(NULL, config_maps[k]), it->string), it->string, error);
             if (k == 0 && json_get(json_get(obj, "binaryData"), it->string))
-                issue_invalid(is, AT_KEY(AT(NULL, maps[k]), it->string), it->string,
+                issue_invalid(is, AT_KEY(AT(NULL, config_maps[k]), it->string), it->string,
                               "duplicate of key present in binaryData");
             if (k == 1 && cJSON_IsString(it) && !is_base64(it->valuestring))
-                issue_invalid(is, AT_KEY(AT(NULL, maps[k]), it->string), it->valuestring,
+                issue_invalid(is, AT_KEY(AT(NULL, config_maps[k]), it->string), it->valuestring,
                               "must be base64");
         }
     }
     if (bytes > CONFIGMAP_MAX_BYTES)
         issue_too_long(is, AT(NULL, "data"), CONFIGMAP_MAX_BYTES);
-    if (!c->old || !json_bool(c->old, "immutable", false))
-        return;
-    if (!json_bool(obj, "immutable", false))
-        issue_forbidden(is, AT(NULL, "immutable"), "field is immutable when `immutable` is set");
-    for (size_t k = 0; k < ARRAY_SIZE(maps); k++)
-        if (!json_same(json_get(obj, maps[k]), json_get(c->old, maps[k])))
-            issue_forbidden(is, AT(NULL, maps[k]), "field is immutable when `immutable` is set");
+    if (c->old && json_bool(c->old, "immutable", false))
+        check_sealed(is, obj, c->old);
 }
 
 /* ---- Lease ---- */
