@@ -212,7 +212,8 @@ static int check_ranges(const struct string_list *list, const char *name, struct
                             : 0;
 }
 
-/* "24", "64" in any order: a length up to 32 is for IPv4 when an IPv4 one is still missing. */
+/* What no single value shows: ranges per family, the order of the pod prefixes, something to listen
+ * on, reserved options. */
 static int check_across(struct options *o, struct err *e)
 {
     int rc;
