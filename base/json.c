@@ -10,10 +10,9 @@
 #include "base/check.h"
 #include "base/utf8.h"
 
-#define NUMBER_MAX  63                 /* cJSON copies a number into 64 bytes */
-#define WHOLE_MAX   9007199254740992.0 /* 2^53: whole numbers up to here are exact */
-#define COPY_FEW    8192
-#define FEW_MEMBERS 16 /* up to here comparing all pairs beats sorting */
+#define NUMBER_MAX 63                 /* cJSON copies a number into 64 bytes */
+#define WHOLE_MAX  9007199254740992.0 /* 2^53: whole numbers up to here are exact */
+#define COPY_FEW   8192
 
 /* ---- the scanner: everything that JSON (RFC 8259) forbids is refused before cJSON sees it ----
  *
@@ -244,107 +243,10 @@ static bool scan_text(struct scan *s)
     return true;
 }
 
-/* ---- duplicate keys, on the tree: "a" and "\u0061" are the same name ---- */
+/* ---- parsing ---- */
 
-static int by_name(const void *a, const void *b)
-{
-    const cJSON *const *left = a, *const *right = b;
-    return strcmp((*left)->string, (*right)->string);
-}
-
-/* The members of an object in order of their names; owned array. */
-static const cJSON **sorted_members(const cJSON *obj, size_t count)
-{
-    const cJSON **members = xcalloc(count, sizeof(const cJSON *));
-    size_t n = 0;
-    const cJSON *it;
-    cJSON_ArrayForEach(it, obj) members[n++] = it;
-    qsort(members, n, sizeof(const cJSON *), by_name);
-    return members;
-}
-
-static size_t count_children(const cJSON *item)
-{
-    size_t n = 0;
-    const cJSON *it;
-    cJSON_ArrayForEach(it, item) n++;
-    return n;
-}
-
-/* A name that occurs twice among the members, or NULL. Borrowed. */
-static const char *find_duplicate(const cJSON *obj)
-{
-    size_t count = count_children(obj);
-    const char *found = NULL;
-    if (count <= FEW_MEMBERS) {
-        for (const cJSON *a = obj->child; a && !found; a = a->next) {
-            for (const cJSON *b = a->next; b; b = b->next) {
-                if (strcmp(a->string, b->string) == 0)
-                    found = a->string;
-            }
-        }
-        return found;
-    }
-    const cJSON **members = sorted_members(obj, count);
-    for (size_t i = 1; i < count && !found; i++) {
-        if (strcmp(members[i - 1]->string, members[i]->string) == 0)
-            found = members[i]->string;
-    }
-    free(members);
-    return found;
-}
-
-struct step {
-    const cJSON *container, *child;
-};
-
-static void fail_duplicate(const struct step *path, unsigned depth, const char *name, struct err *e)
-{
-    struct buf_out text;
-    buf_out_init(&text);
-    for (unsigned i = 0; i + 1 < depth; i++) {
-        if (cJSON_IsArray(path[i].container)) {
-            size_t index = 0;
-            for (const cJSON *it = path[i].container->child; it != path[i].child; it = it->next)
-                index++;
-            buf_printf(&text, "[%zu]", index);
-        } else {
-            buf_printf(&text, "%s%s", text.len ? "." : "", path[i].child->string);
-        }
-    }
-    buf_printf(&text, "%s%s", text.len ? "." : "", name);
-    err_set(e, ERR_MALFORMED, "%s: duplicate key", text.data);
-    buf_out_fini(&text);
-}
-
-static bool has_unique_keys(const cJSON *root, struct err *e)
-{
-    struct step path[JSON_DEPTH_MAX];
-    unsigned depth = 0;
-    const cJSON *enter = root;
-    for (;;) {
-        if (enter && (cJSON_IsObject(enter) || cJSON_IsArray(enter))) {
-            CHECK(depth < JSON_DEPTH_MAX);
-            path[depth++] = (struct step){enter, enter->child};
-            const char *twice = cJSON_IsObject(enter) ? find_duplicate(enter) : NULL;
-            if (twice) {
-                fail_duplicate(path, depth, twice, e);
-                return false;
-            }
-        } else if (depth) {
-            path[depth - 1].child = path[depth - 1].child->next;
-        }
-        while (depth && !path[depth - 1].child) {
-            if (--depth)
-                path[depth - 1].child = path[depth - 1].child->next;
-        }
-        if (!depth)
-            return true;
-        enter = path[depth - 1].child;
-    }
-}
-
-cJSON *json_parse(const char *text, size_t len, struct err *e)
+/* The tree as it was written, with names that occur twice. */
+static cJSON *parse_raw(const char *text, size_t len, struct err *e)
 {
     char few[COPY_FEW]; /* a heap block of this size would make the allocator tidy up each time */
     char *many = len < sizeof(few) ? NULL : xmalloc(len + 1);
@@ -362,7 +264,25 @@ cJSON *json_parse(const char *text, size_t len, struct err *e)
             err_set(e, ERR_MALFORMED, "byte %zu: not accepted", (size_t)(stop - copy) + 1);
     }
     free(many);
-    if (tree && !has_unique_keys(tree, e)) {
+    return tree;
+}
+
+static bool refuse_duplicate(void *arg, const char *path)
+{
+    err_set(arg, ERR_MALFORMED, "%s: duplicate key", path);
+    return false;
+}
+
+cJSON *json_parse(const char *text, size_t len, struct err *e)
+{
+    return json_parse_lenient(text, len, refuse_duplicate, e, e);
+}
+
+cJSON *json_parse_lenient(const char *text, size_t len, json_duplicate_fn *found, void *arg,
+                          struct err *e)
+{
+    cJSON *tree = parse_raw(text, len, e);
+    if (tree && !json_resolve_duplicates(tree, found, arg)) {
         cJSON_Delete(tree);
         return NULL;
     }
@@ -578,6 +498,31 @@ cJSON *json_arr(cJSON *obj, const char *name)
 }
 
 /* ---- comparing ---- */
+
+static int by_name(const void *a, const void *b)
+{
+    const cJSON *const *left = a, *const *right = b;
+    return strcmp((*left)->string, (*right)->string);
+}
+
+/* The members of an object in order of their names; owned array. */
+static const cJSON **sorted_members(const cJSON *obj, size_t count)
+{
+    const cJSON **members = xcalloc(count, sizeof(const cJSON *));
+    size_t n = 0;
+    const cJSON *it;
+    cJSON_ArrayForEach(it, obj) members[n++] = it;
+    qsort(members, n, sizeof(const cJSON *), by_name);
+    return members;
+}
+
+static size_t count_children(const cJSON *item)
+{
+    size_t n = 0;
+    const cJSON *it;
+    cJSON_ArrayForEach(it, item) n++;
+    return n;
+}
 
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which the parser bounds */
 static bool members_equal(const cJSON *a, const cJSON *b)

@@ -22,6 +22,17 @@ void json_keep_blocks(void);
 /* Owned tree, or NULL with e set (ERR_MALFORMED, "byte 17: ...", bytes counted from 1, or "spec.a:
  * duplicate key"). */
 cJSON *json_parse(const char *text, size_t len, struct err *e);
+
+/* Hears of a name that occurs more than once in an object, by its path ("spec.ports[2].name";
+ * borrowed for the call), once for each name and for the first 100. False: stop. */
+typedef bool json_duplicate_fn(void *arg, const char *path);
+/* As json_parse, but a name may occur more than once: the last one counts, as in most readers, and
+ * found (may be NULL) hears of it. NULL without e being set when found said stop. */
+cJSON *json_parse_lenient(const char *text, size_t len, json_duplicate_fn *found, void *arg,
+                          struct err *e);
+/* Leaves the last of the members of one name in every object of a parsed tree. False when found
+ * said stop; the tree may then be half done. */
+bool json_resolve_duplicates(cJSON *root, json_duplicate_fn *found, void *arg);
 /* Compact text, owned, *len (may be NULL) without the NUL. Whole numbers up to 2^53 print exactly,
  * others so that they read back as the same double. */
 char *json_print(const cJSON *tree, size_t *len);

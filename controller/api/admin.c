@@ -13,7 +13,7 @@ static int read_directory(const struct api_request *r, cJSON **body, const char 
                           struct err *e)
 {
     enum body_form form;
-    int rc = body_read(&r->x->request, false, &form, body, e);
+    int rc = body_read(&r->x->request, false, NULL, &form, body, e);
     if (rc < 0)
         return rc;
     *out = json_str(*body, "directory", "");

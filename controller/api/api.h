@@ -59,10 +59,17 @@ void api_server_free(struct api_server *api);
 /* The HTTP handler: answers the exchange now or later. */
 void api_handle(void *arg, struct http_exchange *x);
 
+/* A Warning header of the reply to come; what does not fit is left out. arg: the request. */
+void api_warn(void *arg, const char *text);
+
 /* ---- replies: each ends the request ---- */
 
 void api_reply(struct api_request *r, int status, const char *content_type, struct buf_out *body);
 void api_reply_err(struct api_request *r, const struct err *e);
+/* An error of api_query_parse, api_query_check or api_query_check_patch, in the words of the
+ * options object that the parameters are (`ListOptions.meta.k8s.io "" is invalid: ...`). Changes
+ * *e. */
+void api_reply_bad_query(struct api_request *r, struct err *e);
 void api_count(const struct api_request *r, int status);
 struct status_of api_status_of(const struct api_request *r);
 /* One object in the variant that was asked for. */

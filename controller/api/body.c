@@ -34,17 +34,27 @@ static int read_yaml(const struct http_request *req, cJSON **out, struct err *e)
     return rc;
 }
 
-static int read_json(const struct http_request *req, cJSON **out, struct err *e)
+static bool note_twice(void *arg, const char *path)
+{
+    struct body_twice *twice = arg;
+    if (twice->count < BODY_TWICE_MAX)
+        twice->path[twice->count++] = arena_printf(twice->arena, "%.200s", path);
+    return true;
+}
+
+static int read_json(const struct http_request *req, struct body_twice *twice, cJSON **out,
+                     struct err *e)
 {
     struct err why = {0};
-    *out = json_parse(req->body, req->body_len, &why);
+    *out = twice ? json_parse_lenient(req->body, req->body_len, note_twice, twice, &why)
+                 : json_parse(req->body, req->body_len, &why);
     if (*out)
         return 0;
     return err_set(e, ERR_MALFORMED, "the body of the request is not valid JSON: %s", why.text);
 }
 
-static int read_patch(const struct http_request *req, const char *type, enum body_form *form,
-                      cJSON **out, struct err *e)
+static int read_patch(const struct http_request *req, const char *type, struct body_twice *twice,
+                      enum body_form *form, cJSON **out, struct err *e)
 {
     static const struct {
         const char *type;
@@ -55,7 +65,7 @@ static int read_patch(const struct http_request *req, const char *type, enum bod
     for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
         if (strcmp(type, types[i].type) == 0) {
             *form = types[i].form;
-            return req->body_len ? read_json(req, out, e)
+            return req->body_len ? read_json(req, twice, out, e)
                                  : err_set(e, ERR_MALFORMED, "the patch is empty");
         }
     }
@@ -65,19 +75,21 @@ static int read_patch(const struct http_request *req, const char *type, enum bod
                    "application/strategic-merge-patch+json");
 }
 
-int body_read(const struct http_request *req, bool is_patch, enum body_form *form, cJSON **out,
-              struct err *e)
+int body_read(const struct http_request *req, bool is_patch, struct body_twice *twice,
+              enum body_form *form, cJSON **out, struct err *e)
 {
     char type[96];
     *out = NULL;
     *form = BODY_OBJECT;
+    if (twice)
+        twice->count = 0;
     media_type(req, type);
     if (is_patch)
-        return read_patch(req, type, form, out, e);
+        return read_patch(req, type, twice, form, out, e);
     if (!req->body_len)
         return 0;
     if (!http_header(req, "Content-Type") || !*type || strcmp(type, "application/json") == 0)
-        return read_json(req, out, e);
+        return read_json(req, twice, out, e);
     if (strcmp(type, "application/yaml") == 0)
         return read_yaml(req, out, e);
     if (strcmp(type, "application/vnd.kubernetes.protobuf") == 0) {

@@ -1,15 +1,23 @@
 #include "controller/api/query.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/check.h"
 
-static int invalid(struct err *e, enum err_cause_kind kind, const char *field, const char *text)
+__attribute__((format(printf, 4, 5))) static int invalid(struct err *e, enum err_cause_kind kind,
+                                                         const char *field, const char *format, ...)
 {
     struct err local = {0};
     struct err *at = e ? e : &local;
+    char text[sizeof at->cause[0].text];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
     at->causes = 0;
     err_cause(at, kind, field, "%s", text);
     return err_set(at, ERR_INVALID, "%s: %s", field, text);
@@ -53,8 +61,11 @@ static int set_match(struct api_query *q, const char *value, struct err *e)
     else if (strcmp(value, "NotOlderThan") == 0)
         q->match = MATCH_NOT_OLDER;
     else
-        return invalid(e, CAUSE_NOT_SUPPORTED, "resourceVersionMatch",
-                       "Unsupported value: supported values: \"Exact\", \"NotOlderThan\", \"\"");
+        return invalid(
+            e, CAUSE_NOT_SUPPORTED, "resourceVersionMatch",
+            "Unsupported value: \"%.100s\": supported values: \"Exact\", \"NotOlderThan\", "
+            "\"\"",
+            value);
     return 0;
 }
 
@@ -67,8 +78,10 @@ static int set_validation(struct api_query *q, const char *value, struct err *e)
     else if (strcmp(value, "Ignore") == 0)
         q->validation = VALIDATE_IGNORE;
     else
-        return invalid(e, CAUSE_NOT_SUPPORTED, "fieldValidation",
-                       "Unsupported value: supported values: \"Ignore\", \"Strict\", \"Warn\"");
+        return invalid(
+            e, CAUSE_NOT_SUPPORTED, "fieldValidation",
+            "Unsupported value: \"%.100s\": supported values: \"Ignore\", \"Strict\", \"Warn\"",
+            value);
     return 0;
 }
 
@@ -78,7 +91,8 @@ static int check_manager(const char *value, struct err *e)
     for (const unsigned char *at = (const unsigned char *)value; *at; at++) {
         if (*at < ' ' || *at == 0x7f)
             return invalid(e, CAUSE_INVALID, "fieldManager",
-                           "Invalid value: should only contain printable characters");
+                           "Invalid value: \"%.100s\": should only contain printable characters",
+                           value);
         count += (*at & 0xc0) != 0x80;
     }
     if (count > 128)
@@ -97,8 +111,9 @@ static int set_propagation(struct api_query *q, const char *value, struct err *e
         q->del.propagation = PROPAGATE_ORPHAN;
     else
         return invalid(e, CAUSE_NOT_SUPPORTED, "propagationPolicy",
-                       "Unsupported value: supported values: \"Foreground\", \"Background\", "
-                       "\"Orphan\"");
+                       "Unsupported value: \"%.100s\": supported values: \"Background\", "
+                       "\"Foreground\", \"Orphan\", \"nil\"",
+                       value);
     return 0;
 }
 
@@ -120,11 +135,8 @@ static int set_delete_param(struct api_query *q, const char *name, const char *v
     if (strcmp(name, "propagationPolicy") == 0)
         return set_propagation(q, value, e);
     if (strcmp(name, "gracePeriodSeconds") == 0) {
-        int rc = set_int(&q->del.grace_s, name, value, e);
-        if (rc == 0 && q->del.grace_s < 0)
-            return invalid(e, CAUSE_INVALID, name, "Invalid value: must not be negative");
-        q->del.has_grace = true;
-        return rc;
+        q->del.has_grace = true; /* a negative one is taken for 1 s (R42) */
+        return set_int(&q->del.grace_s, name, value, e);
     }
     if (strcmp(name, "orphanDependents") == 0) {
         bool orphan;
@@ -177,6 +189,10 @@ static int set_param(struct api_query *q, const char *name, const char *value, s
         return check_manager(value, e);
     if (strcmp(name, "fieldValidation") == 0)
         return set_validation(q, value, e);
+    if (strcmp(name, "force") == 0) {
+        q->has_force = true;
+        return 0;
+    }
     if (strcmp(name, "waitForDNS") == 0)
         return set_bool(&q->wait_for_dns, value);
     int rc = set_delete_param(q, name, value, e);
@@ -223,6 +239,13 @@ static int check_watch(const struct api_query *q, struct err *e)
                        "Forbidden: resourceVersionMatch is forbidden for watch unless "
                        "sendInitialEvents is provided");
     return 0;
+}
+
+int api_query_check_patch(const struct api_query *q, struct err *e)
+{
+    return q->has_force ? invalid(e, CAUSE_FORBIDDEN, "force",
+                                  "Forbidden: may not be specified for non-apply patch")
+                        : 0;
 }
 
 int api_query_check(const struct api_query *q, enum route_verb verb, struct err *e)

@@ -26,12 +26,16 @@ struct api_query {
     bool bookmarks;
     int64_t timeout_s; /* timeoutSeconds, 0 = none */
     bool dry_run;
+    bool has_force; /* of apply patches only */
     enum field_validation validation;
     enum include_object include;
     bool wait_for_dns;
     struct delete_opts del; /* query form of DeleteOptions */
 };
-/* ERR_MALFORMED or ERR_INVALID with the parameter as field. */
+/* ERR_MALFORMED or ERR_INVALID with the parameter as field. Errors of all three functions are told
+ * as those of an options object (api_reply_bad_query). */
 int api_query_parse(const char *text, struct arena *arena, struct api_query *out, struct err *e);
 /* Rules that need the verb (resourceVersionMatch, sendInitialEvents). */
 int api_query_check(const struct api_query *q, enum route_verb verb, struct err *e);
+/* What a patch that is no apply patch may not have. */
+int api_query_check_patch(const struct api_query *q, struct err *e);

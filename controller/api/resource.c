@@ -170,3 +170,9 @@ const struct subresource_row *resource_subresource(const struct resource *res, c
             return row;
     return NULL;
 }
+
+bool resource_sub_has_verb(const struct resource *res, const char *sub, const char *verb)
+{
+    const struct subresource_row *row = resource_subresource(res, sub);
+    return row && has_word(row->verbs, verb);
+}

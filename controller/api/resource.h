@@ -50,3 +50,5 @@ struct subresource_row {
 /* The subresources of a resource, ends with name NULL. */
 const struct subresource_row *resource_subresources(const struct resource *res);
 const struct subresource_row *resource_subresource(const struct resource *res, const char *name);
+/* Is the verb one of that subresource? */
+bool resource_sub_has_verb(const struct resource *res, const char *sub, const char *verb);

@@ -66,6 +66,7 @@ struct write {
     bool is_body_spent;   /* the verb took it: another try reads it again */
     const char *new_name; /* that the body of a create asks for; in the request's arena */
     enum body_form form;
+    struct body_twice twice;
     struct verb_key key;
     enum subresource sub;
     struct delete_opts del;
@@ -111,7 +112,7 @@ static int read_body(struct write *w, struct err *e)
 {
     const struct api_request *r = w->r;
     w->is_body_spent = false;
-    int rc = body_read(&r->x->request, r->verb == VERB_PATCH, &w->form, &w->body, e);
+    int rc = body_read(&r->x->request, r->verb == VERB_PATCH, &w->twice, &w->form, &w->body, e);
     if (rc == 0 && (r->verb == VERB_CREATE || r->verb == VERB_UPDATE) && cJSON_IsObject(w->body) &&
         r->route.resource->form == RESOURCE_EVENTS_V1)
         event_from_v1(w->body);
@@ -187,21 +188,6 @@ static int change_put(cJSON *tree, void *arg, struct err *e)
 
 /* ---- running ---- */
 
-static void on_warning(void *arg, const char *text)
-{
-    struct api_request *r = arg;
-    if (r->warnings.len > 4096)
-        return;
-    buf_puts(&r->warnings, "Warning: 299 - \"");
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            buf_putc(&r->warnings, '\\');
-        bool is_control = (unsigned char)*text < ' ' || *text == 0x7f;
-        buf_put(&r->warnings, is_control ? " " : text, 1);
-    }
-    buf_puts(&r->warnings, "\"\r\n");
-}
-
 static int run_create(struct write *w, const struct verb *v, struct err *e)
 {
     struct api_request *r = w->r;
@@ -274,12 +260,14 @@ static int write_once(struct write *w, struct err *e)
                      .replaces = r->verb == VERB_UPDATE,
                      .dry_run = r->q.dry_run,
                      .validation = r->q.validation,
-                     .warn = on_warning,
+                     .twice = w->twice.path,
+                     .warn = api_warn,
                      .warn_arg = r};
     w->tries++;
     w->is_staged = false;
     r->warnings.len = 0;
     int rc = w->is_body_spent ? read_body(w, e) : 0;
+    v.twice_count = w->twice.count;
     if (rc == 0)
         rc = run_verb(w, &v, e);
     if (rc < 0 || r->q.dry_run) {
@@ -546,10 +534,15 @@ void rest_write(struct api_request *r)
     struct write *w = xcalloc(1, sizeof *w);
     w->r = r;
     w->api = r->api;
+    w->twice.arena = &r->x->arena;
     r->api->pending++;
     loop_timer_init(&w->dns_timer, r->api->loop, on_dns_poll, w);
-    if (prepare(w, &e) < 0)
+    if (prepare(w, &e) < 0) {
         write_fail(w, &e);
-    else
+    } else if (r->verb == VERB_PATCH && api_query_check_patch(&r->q, &e) < 0) {
+        api_reply_bad_query(r, &e);
+        write_free(w);
+    } else {
         write_try(w);
+    }
 }

@@ -6,7 +6,7 @@
 
 #include "controller/api/api.h"
 #include "controller/api/body.h"
-#include "controller/registry/schema.h"
+#include "controller/registry/shape.h"
 
 /* ordinald.dev/identities are written by the server alone; endpoints mirror slices. */
 static bool is_allowed(const cJSON *attributes, const char **why)
@@ -85,14 +85,21 @@ void review_create(struct api_request *r)
     struct err e = {0};
     enum body_form form;
     cJSON *review = NULL;
-    int rc = body_read(&r->x->request, false, &form, &review, &e);
+    struct body_twice twice = {.arena = &r->x->arena};
+    int rc = body_read(&r->x->request, false, &twice, &form, &review, &e);
+    const struct verb v = {.validation = r->q.validation,
+                           .twice = twice.path,
+                           .twice_count = twice.count,
+                           .warn = api_warn,
+                           .warn_arg = r};
     if (rc == 0 && !review)
         rc = err_set(&e, ERR_MALFORMED, "the request has no body");
     if (rc == 0)
-        rc = schema_check_body(res->form == RESOURCE_ACCESS_REVIEW  ? SCHEMA_ACCESS_REVIEW
-                               : res->form == RESOURCE_RULES_REVIEW ? SCHEMA_RULES_REVIEW
-                                                                    : SCHEMA_SELF_REVIEW,
-                               review, &e);
+        rc = shape_check_body(&v,
+                              res->form == RESOURCE_ACCESS_REVIEW  ? SCHEMA_ACCESS_REVIEW
+                              : res->form == RESOURCE_RULES_REVIEW ? SCHEMA_RULES_REVIEW
+                                                                   : SCHEMA_SELF_REVIEW,
+                              review, &e);
     if (rc < 0) {
         cJSON_Delete(review);
         api_reply_err(r, &e);

@@ -86,6 +86,21 @@ void api_reply(struct api_request *r, int status, const char *content_type, stru
         body);
 }
 
+void api_warn(void *arg, const char *text)
+{
+    struct api_request *r = arg;
+    if (r->warnings.len > 4096)
+        return;
+    buf_puts(&r->warnings, "Warning: 299 - \"");
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            buf_putc(&r->warnings, '\\');
+        bool is_control = (unsigned char)*text < ' ' || *text == 0x7f;
+        buf_put(&r->warnings, is_control ? " " : text, 1);
+    }
+    buf_puts(&r->warnings, "\"\r\n");
+}
+
 struct status_of api_status_of(const struct api_request *r)
 {
     const struct resource *res = r->route.to == ROUTE_RESOURCE ? r->route.resource : NULL;
@@ -97,15 +112,81 @@ struct status_of api_status_of(const struct api_request *r)
                               .name = r->route.name};
 }
 
-void api_reply_err(struct api_request *r, const struct err *e)
+/* RFC 9110 section 15.5.6: a 405 names what may be done. */
+static void put_allow(struct api_request *r)
+{
+    static const struct {
+        const char *verb, *method;
+        bool of_one;
+    } rows[] = {{"list", "GET", false},
+                {"create", "POST", false},
+                {"get", "GET", true},
+                {"update", "PUT", true},
+                {"patch", "PATCH", true},
+                {"delete", "DELETE", true},
+                {"deletecollection", "DELETE", false}};
+    const struct resource *res = r->route.to == ROUTE_RESOURCE ? r->route.resource : NULL;
+    const char *separator = "";
+    buf_puts(&r->warnings, "Allow: ");
+    for (size_t i = 0; res && i < ARRAY_SIZE(rows); i++) {
+        const char *sub = r->route.sub;
+        bool has =
+            sub ? resource_sub_has_verb(res, sub, rows[i].verb)
+                : rows[i].of_one == (r->route.name != NULL) && resource_has_verb(res, rows[i].verb);
+        if (!has)
+            continue;
+        buf_printf(&r->warnings, "%s%s", separator, rows[i].method);
+        separator = ", ";
+    }
+    buf_puts(&r->warnings, res ? "\r\n" : "GET\r\n");
+}
+
+static void reply_err_of(struct api_request *r, const struct err *e, const struct status_of *of)
 {
     struct buf_out body;
-    struct status_of of = api_status_of(r);
     buf_out_init(&body);
-    int status = status_write_err(&body, e, of.resource ? &of : NULL);
+    int status = status_write_err(&body, e, of);
     if (e->retry_after_s)
         buf_printf(&r->warnings, "Retry-After: %d\r\n", e->retry_after_s);
+    if (e->code == ERR_METHOD)
+        put_allow(r);
     api_reply(r, status, "application/json", &body);
+}
+
+void api_reply_err(struct api_request *r, const struct err *e)
+{
+    struct status_of of = api_status_of(r);
+    reply_err_of(r, e, of.resource ? &of : NULL);
+}
+
+static const char *options_kind(const struct api_request *r)
+{
+    switch (r->x->request.method) {
+    case HTTP_POST:
+        return "CreateOptions";
+    case HTTP_PUT:
+        return "UpdateOptions";
+    case HTTP_PATCH:
+        return "PatchOptions";
+    case HTTP_DELETE:
+        return "DeleteOptions";
+    case HTTP_GET:
+    case HTTP_HEAD:
+        break;
+    }
+    return r->route.name ? "GetOptions" : "ListOptions";
+}
+
+void api_reply_bad_query(struct api_request *r, struct err *e)
+{
+    if (e->code != ERR_INVALID) {
+        api_reply_err(r, e);
+        return;
+    }
+    const char *kind = options_kind(r);
+    const struct status_of of = {.group = "meta.k8s.io", .resource = kind, .kind_name = kind};
+    err_set(e, ERR_INVALID, "%s.meta.k8s.io \"\" is invalid: %s", kind, e->text);
+    reply_err_of(r, e, &of);
 }
 
 void api_reply_object(struct api_request *r, int status, const struct object *obj,
@@ -185,8 +266,7 @@ static bool verb_is_served(const struct api_request *r)
     const char *name = route_verb_name(r->verb);
     if (!r->route.sub)
         return resource_has_verb(res, name);
-    const struct subresource_row *row = resource_subresource(res, r->route.sub);
-    return row && strstr(row->verbs, name) != NULL;
+    return resource_sub_has_verb(res, r->route.sub, name);
 }
 
 static int check_request(struct api_request *r, struct err *e)
@@ -197,9 +277,6 @@ static int check_request(struct api_request *r, struct err *e)
     if (!verb_is_served(r))
         return err_set(e, ERR_METHOD,
                        "the server does not allow this method on the requested resource");
-    rc = api_query_check(&r->q, r->verb, e);
-    if (rc < 0)
-        return rc;
     const char *accept = http_header(&r->x->request, "Accept");
     bool reads = r->verb == VERB_GET || r->verb == VERB_LIST || r->verb == VERB_WATCH;
     r->variant = accept_choose(accept, ACCEPT_JSON | ACCEPT_TABLE | ACCEPT_PARTIAL, e);
@@ -216,6 +293,10 @@ static void handle_resource(struct api_request *r)
     r->verb = route_verb(&r->route, r->x->request.method, r->q.watch);
     if (check_request(r, &e) < 0) {
         api_reply_err(r, &e);
+        return;
+    }
+    if (api_query_check(&r->q, r->verb, &e) < 0) {
+        api_reply_bad_query(r, &e);
         return;
     }
     switch (r->verb) {
@@ -265,7 +346,7 @@ void api_handle(void *arg, struct http_exchange *x)
         return;
     }
     if (api_query_parse(x->request.query, &x->arena, &r->q, &e) < 0) {
-        api_reply_err(r, &e);
+        api_reply_bad_query(r, &e);
         return;
     }
     if (r->route.to == ROUTE_RESOURCE) {

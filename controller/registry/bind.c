@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "base/json.h"
 #include "controller/registry/registry_internal.h"
-#include "controller/registry/schema.h"
+#include "controller/registry/shape.h"
 
 /* ---- conditions ---- */
 
@@ -85,10 +85,10 @@ static int check_binding(const struct verb *v, const struct object *pod, const c
 }
 
 /* The body of an action against its path (A19). */
-static int check_body(enum schema_body shape, const cJSON *body, const char *ns, const char *pod,
-                      struct err *e)
+static int check_body(const struct verb *v, enum schema_body shape, const cJSON *body,
+                      const char *ns, const char *pod, struct err *e)
 {
-    int rc = schema_check_body(shape, body, e);
+    int rc = shape_check_body(v, shape, body, e);
     if (rc < 0)
         return rc;
     const cJSON *meta = json_get(body, "metadata");
@@ -107,7 +107,7 @@ static int check_body(enum schema_body shape, const cJSON *body, const char *ns,
 int verb_bind(const struct verb *v, const char *ns, const char *pod, const cJSON *binding,
               struct err *e)
 {
-    int rc = check_body(SCHEMA_BINDING, binding, ns, pod, e);
+    int rc = check_body(v, SCHEMA_BINDING, binding, ns, pod, e);
     if (rc < 0)
         return rc;
     const struct object *found = store_unit_find(v->unit, KIND_POD, ns, pod);
@@ -137,7 +137,7 @@ int verb_evict(const struct verb *v, const char *ns, const char *pod, const cJSO
     struct delete_opts opts;
     const struct object *found = store_unit_find(v->unit, KIND_POD, ns, pod);
     const cJSON *del = json_get(eviction, "deleteOptions");
-    int rc = check_body(SCHEMA_EVICTION, eviction, ns, pod, e);
+    int rc = check_body(v, SCHEMA_EVICTION, eviction, ns, pod, e);
     if (rc < 0 || (rc = delete_opts_parse(cJSON_IsNull(del) ? NULL : del, &opts, e)) < 0)
         return rc;
     if (!found)

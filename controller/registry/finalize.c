@@ -261,13 +261,38 @@ static int delete_living(struct deletion *d, struct object **out, bool *gone, st
     return rc;
 }
 
-/* A second delete may only shorten the grace (R42), by what it says itself: the pod's own wishes do
- * not count any more. */
+/* A second delete of what has no grace: another propagation policy takes the place of the first,
+ * and with the last finalizer the object goes (as upstream's store does it; R63). */
+static int delete_again(const struct deletion *d, struct object **out, bool *gone, struct err *e)
+{
+    cJSON *tree = object_tree(d->obj);
+    bool changed = apply_propagation(d, tree);
+    int rc = 0;
+    if (tree_may_leave(d->kind, tree)) {
+        rc = remove_now(d, out, gone, e);
+    } else if (changed) {
+        struct object *obj = NULL;
+        rc = object_new(d->kind, tree, &obj, e);
+        if (rc == 0) {
+            store_unit_put(d->v->unit, object_ref(obj), d->obj);
+            *out = obj;
+        }
+    } else {
+        *out = object_ref(d->obj);
+    }
+    cJSON_Delete(tree);
+    return rc;
+}
+
+/* A second delete of a pod may only shorten the grace (R42), by what it says itself: the pod's own
+ * wishes do not count any more. */
 static int delete_terminating(struct deletion *d, struct object **out, bool *gone, struct err *e)
 {
     int64_t old_grace = d->obj->grace_s;
     d->grace_s = d->opts->grace_s < 0 ? 1 : d->opts->grace_s;
-    if (d->kind->id != KIND_POD || !d->opts->has_grace || d->grace_s >= old_grace) {
+    if (d->kind->id != KIND_POD)
+        return delete_again(d, out, gone, e);
+    if (!d->opts->has_grace || d->grace_s >= old_grace) {
         *out = object_ref(d->obj);
         return 0;
     }

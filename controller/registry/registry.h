@@ -55,6 +55,8 @@ struct verb {
     bool replaces;    /* a change ignores the tree it is given, which is then empty (PUT) */
     bool dry_run; /* everything but staging: the caller frees the unit instead (A: dryRun=All) */
     enum field_validation validation;
+    const char *const *twice; /* paths of names that occurred twice in the body (base/json.h) */
+    size_t twice_count;
     void (*warn)(void *arg, const char *text); /* Warning: 299 headers; may be NULL */
     void *warn_arg;
 };

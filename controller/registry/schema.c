@@ -507,6 +507,18 @@ void schema_prune(const struct kind *kind, cJSON *tree, void (*found)(void *arg,
     prune_object(&w, by_kind[kind->id], tree);
 }
 
+void schema_prune_body(enum schema_body body, cJSON *tree,
+                       void (*found)(void *arg, const char *path), void *arg)
+{
+    struct walk w = {.found = found, .arg = arg};
+    prune_object(&w, bodies[body].shape, tree);
+}
+
+const char *schema_body_name(enum schema_body body)
+{
+    return bodies[body].kind;
+}
+
 /* ---- types ---- */
 
 static const char *json_type(const cJSON *item)

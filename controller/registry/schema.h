@@ -33,3 +33,7 @@ enum schema_body {
 /* The types of such a body, and its kind and apiVersion where it names them (A19): ERR_MALFORMED,
  * naming the field. */
 int schema_check_body(enum schema_body body, const cJSON *tree, struct err *e);
+/* As schema_prune, for such a body; and its kind ("Scale"). */
+void schema_prune_body(enum schema_body body, cJSON *tree,
+                       void (*found)(void *arg, const char *path), void *arg);
+const char *schema_body_name(enum schema_body body);

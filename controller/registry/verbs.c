@@ -7,49 +7,8 @@
 #include "base/json.h"
 #include "base/random.h"
 #include "controller/registry/patch_tree.h"
-#include "controller/registry/schema.h"
+#include "controller/registry/shape.h"
 #include "controller/registry/strategy.h"
-
-/* ---- unknown fields and types ---- */
-
-struct unknown {
-    const struct verb *v;
-    struct buf_out list; /* strict: "unknown field \"a\", unknown field \"b\"" */
-};
-
-static void on_unknown(void *arg, const char *path)
-{
-    struct unknown *u = arg;
-    if (u->v->validation == VALIDATE_STRICT)
-        buf_printf(&u->list, "%sunknown field \"%s\"", u->list.len ? ", " : "", path);
-    else if (u->v->validation == VALIDATE_WARN)
-        verb_warn(u->v, "unknown field \"%s\"", path);
-}
-
-/* Our own controllers build what they write: only bodies from outside are checked for types and
- * strange fields. */
-static bool is_outsider(const struct verb *v)
-{
-    return v->role != ROLE_CONTROLLER && v->role != ROLE_SYSTEM;
-}
-
-static int check_shape(const struct verb *v, const struct kind *kind, cJSON *obj, struct err *e)
-{
-    if (!is_outsider(v))
-        return 0;
-    int rc = schema_check_types(kind, obj, e);
-    if (rc < 0)
-        return rc;
-    struct unknown u = {.v = v};
-    buf_out_init(&u.list);
-    schema_prune(kind, obj, on_unknown, &u);
-    if (u.list.len)
-        rc = err_set(e, ERR_MALFORMED,
-                     "%s in version \"%s\" cannot be handled as a %s: strict decoding error: %s",
-                     kind->name, kind->version, kind->name, u.list.data);
-    buf_out_fini(&u.list);
-    return rc;
-}
 
 /* ---- shared steps ---- */
 
@@ -120,7 +79,7 @@ static int create_tree(const struct change *c, const char *ns, cJSON *body, stru
 {
     const struct strategy *s = strategy_get(c->kind->id);
     int rc = meta_fit(c->kind, ns, NULL, body, e);
-    if (rc < 0 || (rc = check_shape(c->v, c->kind, body, e)) < 0)
+    if (rc < 0 || (rc = shape_check(c->v, c->kind, body, e)) < 0)
         return rc;
     cJSON *meta = json_obj(body, "metadata");
     const char *name = json_str(meta, "name", "");
@@ -307,7 +266,7 @@ static int update_object(struct change *c, verb_change_fn *change, void *arg, st
                                  json_str(meta, "resourceVersion", ""), e);
     }
     if (rc == 0)
-        rc = check_shape(c->v, c->kind, next, e);
+        rc = shape_check(c->v, c->kind, next, e);
     if (rc == 0)
         rc = update_store(c, next, out, e);
     cJSON_Delete(next);
@@ -321,7 +280,7 @@ static int scale_replicas(const struct change *c, cJSON *scale, int64_t *replica
 {
     const cJSON *meta = json_get(scale, "metadata");
     *replicas = 0;
-    int rc = schema_check_body(SCHEMA_SCALE, scale, e);
+    int rc = shape_check_body(c->v, SCHEMA_SCALE, scale, e);
     if (rc < 0)
         return rc;
     const char *name = json_str(meta, "name", c->before->name),

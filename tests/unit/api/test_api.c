@@ -97,7 +97,7 @@ static void bodies_come_as_json_yaml_or_protobuf(void **state) /* A1, A2 */
         {NULL, "null", 400},
         {NULL, "", 400},
         {NULL, NULL, 400},
-        {NULL, "{\"a\":1,\"a\":2}", 400},
+        {NULL, "{\"metadata\":{\"name\":\"z\"},\"metadata\":5}", 400},
         {NULL, "{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"z\"}}", 400},
         {NULL, "{\"metadata\":{\"name\":\"z\",\"namespace\":\"other\"}}", 400},
     };
@@ -293,6 +293,113 @@ static void unknown_fields_warn_or_are_refused(void **state) /* fieldValidation,
     world_close(&w);
 }
 
+static void names_that_occur_twice_warn_or_are_refused(void **state) /* fieldValidation */
+{
+    (void)state;
+    struct api_world w = world_open(1 << 20);
+    static const char twice[] =
+        "{\"metadata\":{\"name\":\"x\",\"name\":\"a\"},\"data\":{\"k\":\"1\"},"
+        "\"data\":{\"k\":\"2\"},\"dta\":1}";
+    cJSON *refused = ask(&w, 400, "POST " CM "?fieldValidation=Strict", NULL, twice);
+    assert_string_equal(json_str(refused, "message", ""),
+                        "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict "
+                        "decoding error: duplicate field \"data\", duplicate field "
+                        "\"metadata.name\", unknown field \"dta\"");
+    cJSON_Delete(refused);
+    struct call c;
+    call_do(&c, &w, "POST " CM, NULL, twice);
+    assert_int_equal(c.status, 201);
+    assert_string_equal(c.headers, "Warning: 299 - \"duplicate field \\\"data\\\"\"\r\n"
+                                   "Warning: 299 - \"duplicate field \\\"metadata.name\\\"\"\r\n"
+                                   "Warning: 299 - \"unknown field \\\"dta\\\"\"\r\n");
+    call_end(&c);
+    cJSON *got = ask(&w, 200, "GET " CM "/a", NULL, NULL); /* the last of each */
+    assert_string_equal(json_str(json_get(got, "data"), "k", ""), "2");
+    cJSON_Delete(got);
+    call_do(&c, &w, "PUT " CM "/a?fieldValidation=Ignore", NULL, twice);
+    assert_int_equal(c.status, 200);
+    assert_string_equal(c.headers, "");
+    call_end(&c);
+    drop(&w, 400, "PATCH " CM "/a?fieldValidation=Strict", MERGE,
+         "{\"data\":{\"k\":\"1\",\"k\":\"2\"}}");
+    drop(&w, 201, "POST " SET, NULL, kubia);
+    /* The subresources and reviews, too. */
+    static const struct {
+        const char *request, *headers, *body, *found;
+    } rows[] = {
+        {"PUT " SET "/kubia/scale", NULL, "{\"spec\":{\"replicas\":1,\"replicas\":2}}",
+         "Scale in version \\\"v1\\\" cannot be handled as a Scale: strict decoding error: "
+         "duplicate "
+         "field \\\"spec.replicas\\\""},
+        {"PUT " SET "/kubia/scale", NULL, "{\"spec\":{\"replica\":1}}",
+         "strict decoding error: unknown field \\\"spec.replica\\\""},
+        {"PATCH " SET "/kubia/scale", MERGE, "{\"spec\":{\"replicas\":4,\"x\":1}}",
+         "unknown field \\\"spec.x\\\""},
+        {"POST /api/v1/namespaces/default/pods/p/binding", NULL,
+         "{\"target\":{\"name\":\"n\",\"nam\":\"m\"}}", "unknown field \\\"target.nam\\\""},
+        {"POST /api/v1/namespaces/default/pods/p/eviction", NULL, "{\"x\":1,\"x\":2}",
+         "duplicate field \\\"x\\\", unknown field \\\"x\\\""},
+        {"POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews", NULL,
+         "{\"spec\":{\"resourceAttribute\":{}}}", "unknown field \\\"spec.resourceAttribute\\\""},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char request[160];
+        (void)snprintf(request, sizeof request, "%s?fieldValidation=Strict", rows[i].request);
+        call_do(&c, &w, request, rows[i].headers, rows[i].body);
+        if (c.status != 400 || !strstr(c.body.data, rows[i].found))
+            fail_msg("%s: %d %s", rows[i].request, c.status, c.body.data);
+        call_end(&c);
+    }
+    call_do(&c, &w, "PATCH " SET "/kubia/scale", MERGE, "{\"spec\":{\"replicas\":4,\"x\":1}}");
+    assert_int_equal(c.status, 200);
+    assert_string_equal(c.headers, "Warning: 299 - \"unknown field \\\"spec.x\\\"\"\r\n");
+    assert_non_null(strstr(c.body.data, "\"replicas\":4"));
+    call_end(&c);
+    world_close(&w);
+}
+
+/* What is said of query parameters names the options object that they are, as upstream does. */
+static void bad_options_are_told_as_such(void **state) /* section 4, section 8 */
+{
+    (void)state;
+    struct api_world w = world_open(1 << 20);
+    drop(&w, 201, "POST " CM, NULL, "{\"metadata\":{\"name\":\"a\"}}");
+    static const struct {
+        const char *request, *headers, *body, *kind, *message;
+    } rows[] = {
+        {"POST " CM "?fieldValidation=Loud", NULL, "{}", "CreateOptions",
+         "CreateOptions.meta.k8s.io \"\" is invalid: fieldValidation: Unsupported value: \"Loud\": "
+         "supported values: \"Ignore\", \"Strict\", \"Warn\""},
+        {"PUT " CM "/a?fieldManager=a%0Ab", NULL, "{}", "UpdateOptions",
+         "UpdateOptions.meta.k8s.io \"\" is invalid: fieldManager: Invalid value: \"a b\": should "
+         "only contain printable characters"},
+        {"PATCH " CM "/a?force=true", MERGE, "{}", "PatchOptions",
+         "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be specified for "
+         "non-apply patch"},
+        {"DELETE " CM "/a?propagationPolicy=Up", NULL, NULL, "DeleteOptions",
+         "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"Up\": "
+         "supported values: \"Background\", \"Foreground\", \"Orphan\", \"nil\""},
+        {"GET " CM "?resourceVersionMatch=Exact", NULL, NULL, "ListOptions",
+         "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: "
+         "resourceVersionMatch is forbidden unless resourceVersion is provided"},
+        {"GET " CM "?watch=1&sendInitialEvents=true", NULL, NULL, "ListOptions",
+         "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: "
+         "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        cJSON *s = ask(&w, 422, rows[i].request, rows[i].headers, rows[i].body);
+        assert_string_equal(json_str(s, "message", ""), rows[i].message);
+        assert_string_equal(json_str(json_get(s, "details"), "group", ""), "meta.k8s.io");
+        assert_string_equal(json_str(json_get(s, "details"), "kind", ""), rows[i].kind);
+        assert_int_equal(cJSON_GetArraySize(json_at(s, "details", "causes", NULL)), 1);
+        cJSON_Delete(s);
+    }
+    drop(&w, 415, "PATCH " CM "/a?force=true", "Content-Type: application/apply-patch+yaml\n",
+         "{}"); /* what is wrong comes first */
+    drop(&w, 200, "GET " CM "/a", NULL, NULL);
+    world_close(&w);
+}
+
 static void identities_show_the_node_of_the_present_pod(void **state)
 {
     (void)state;
@@ -317,25 +424,32 @@ static void methods_and_paths_that_do_not_go_together_are_405(void **state)
 {
     (void)state;
     struct api_world w = world_open(1 << 20);
-    static const char *const wrong[] = {
-        "POST " CM "/a",
-        "PUT " CM,
-        "PATCH " CM,
-        "DELETE /api/v1/namespaces/default/pods/a/status",
-        "POST /version",
-        "DELETE /api",
-        "GET /api/v1/namespaces/default/bindings",
-        "GET /api/v1/namespaces/default/pods/a/binding",
-        "PUT /api/v1/namespaces/default/pods/a/eviction",
-        "POST /api/v1/namespaces/default/endpoints",
-        "DELETE /api/v1/namespaces/default/endpoints/x",
-        "POST /apis/ordinald.dev/v1/namespaces/default/identities",
-        "PUT /apis/ordinald.dev/v1/namespaces/default/identities/x",
-        "GET /apis/authorization.k8s.io/v1/selfsubjectaccessreviews"};
+    static const struct {
+        const char *request, *allow;
+    } wrong[] = {{"POST " CM "/a", "GET, PUT, PATCH, DELETE"},
+                 {"PUT " CM, "GET, POST, DELETE"},
+                 {"PATCH " CM, "GET, POST, DELETE"},
+                 {"DELETE /api/v1/namespaces/default/pods/a/status", "GET, PUT, PATCH"},
+                 {"POST /version", "GET"},
+                 {"DELETE /api", "GET"},
+                 {"GET /api/v1/namespaces/default/bindings", "POST"},
+                 {"GET /api/v1/namespaces/default/pods/a/binding", "POST"},
+                 {"PUT /api/v1/namespaces/default/pods/a/eviction", "POST"},
+                 {"POST /api/v1/namespaces/default/endpoints", "GET"},
+                 {"DELETE /api/v1/namespaces/default/endpoints/x", "GET"},
+                 {"POST /apis/ordinald.dev/v1/namespaces/default/identities", "GET"},
+                 {"PUT /apis/ordinald.dev/v1/namespaces/default/identities/x", "GET"},
+                 {"PATCH /api/v1/namespaces/x/finalize", "PUT"},
+                 {"GET /apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "POST"}};
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
-        cJSON *s = ask(&w, 405, wrong[i], NULL, NULL);
-        assert_string_equal(json_str(s, "reason", ""), "MethodNotAllowed");
-        cJSON_Delete(s);
+        struct call c;
+        char allow[64];
+        (void)snprintf(allow, sizeof allow, "Allow: %s\r\n", wrong[i].allow);
+        call_do(&c, &w, wrong[i].request, NULL, NULL);
+        assert_int_equal(c.status, 405);
+        assert_string_equal(c.headers, allow);
+        assert_non_null(strstr(c.body.data, "\"reason\":\"MethodNotAllowed\""));
+        call_end(&c);
     }
     drop(&w, 404, "GET /nope", NULL, NULL);
     drop(&w, 406, "GET " CM, "Accept: text/html\n", NULL);
@@ -985,6 +1099,8 @@ int main(void)
         cmocka_unit_test(deletes_say_what_is_gone),
         cmocka_unit_test(a_dry_run_changes_nothing),
         cmocka_unit_test(unknown_fields_warn_or_are_refused),
+        cmocka_unit_test(names_that_occur_twice_warn_or_are_refused),
+        cmocka_unit_test(bad_options_are_told_as_such),
         cmocka_unit_test(identities_show_the_node_of_the_present_pod),
         cmocka_unit_test(methods_and_paths_that_do_not_go_together_are_405),
         cmocka_unit_test(pages_come_from_the_first_pages_snapshot),

@@ -281,8 +281,10 @@ static void query_parameters_are_read(void **state)
     assert_int_equal(q.include, INCLUDE_OBJECT);
     assert_int_equal(
         api_query_parse("watch=false&resourceVersion=&sendInitialEvents=0", &arena, &q, &e), 0);
-    assert_false(q.watch || q.has_version || q.send_initial);
+    assert_false(q.watch || q.has_version || q.send_initial || q.has_force);
     assert_true(q.has_initial);
+    assert_int_equal(api_query_parse("gracePeriodSeconds=-1&force=false", &arena, &q, &e), 0);
+    assert_true(q.del.has_grace && q.del.grace_s == -1 && q.has_force);
     arena_fini(&arena);
 }
 
@@ -304,7 +306,8 @@ static void bad_query_parameters_are_refused(void **state)
         {"dryRun=", ERR_MALFORMED},
         {"fieldValidation=strict", ERR_INVALID},
         {"propagationPolicy=Sideways", ERR_INVALID},
-        {"gracePeriodSeconds=-1", ERR_INVALID},
+        {"gracePeriodSeconds=x", ERR_MALFORMED},
+        {"gracePeriodSeconds=", ERR_MALFORMED},
         {"includeObject=All", ERR_MALFORMED},
         {"labelSelector=%", ERR_MALFORMED},
         {"fieldManager=a%0Ab", ERR_INVALID},

@@ -252,6 +252,78 @@ static void duplicates_are_found_in_objects_of_every_size(void **state)
     }
 }
 
+static bool collect_path(void *arg, const char *path)
+{
+    struct buf_out *seen = arg;
+    buf_printf(seen, "%s;", path);
+    return strcmp(path, "stop") != 0;
+}
+
+static void the_last_of_duplicates_counts_when_asked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *seen, *left; /* left NULL: stopped */
+    } rows[] = {
+        {"{\"a\":1,\"a\":2,\"b\":3,\"a\":4}", "a;", "{\"b\":3,\"a\":4}"},
+        {"{\"a\":{\"x\":1,\"x\":2},\"\\u0061\":{\"y\":1,\"y\":2}}", "a;a.y;", "{\"a\":{\"y\":2}}"},
+        {"[[{\"k\":1}],{\"m\":[0,{\"n\":1,\"n\":2},{\"n\":1,\"n\":2}]}]", "[1].m[1].n;[1].m[2].n;",
+         "[[{\"k\":1}],{\"m\":[0,{\"n\":2},{\"n\":2}]}]"},
+        {"{\"A\":1,\"a\":2}", "", "{\"A\":1,\"a\":2}"},
+        {"7", "", "7"},
+        {"{\"stop\":1,\"stop\":2}", "stop;", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct err e = {0};
+        struct buf_out seen;
+        buf_out_init(&seen);
+        buf_puts(&seen, "");
+        cJSON *tree =
+            json_parse_lenient(rows[i].text, strlen(rows[i].text), collect_path, &seen, &e);
+        assert_int_equal(e.code, 0);
+        assert_string_equal(seen.data, rows[i].seen);
+        buf_out_fini(&seen);
+        if (!rows[i].left) {
+            assert_null(tree);
+            continue;
+        }
+        char *text = json_print(tree, NULL);
+        assert_string_equal(text, rows[i].left);
+        free(text);
+        cJSON_Delete(tree);
+    }
+    struct buf_out text;
+    put_object(&text, 20000, 7);
+    cJSON *tree = json_parse_lenient(text.data, text.len, NULL, NULL, NULL);
+    assert_int_equal(cJSON_GetArraySize(tree), 20000);
+    int64_t last = -1;
+    assert_true(json_int(tree, "key7", 0, 1, &last));
+    assert_int_equal(last, 0);
+    cJSON_Delete(tree);
+    buf_out_fini(&text);
+}
+
+/* What is told is bounded, whatever a client sends. */
+static void no_more_than_a_hundred_duplicates_are_told(void **state)
+{
+    (void)state;
+    struct buf_out text, seen;
+    buf_out_init(&text);
+    buf_out_init(&seen);
+    for (int i = 0; i < 50000; i++)
+        buf_puts(&text, i ? ",{\"a\":1,\"a\":2}" : "[{\"a\":1,\"a\":2}");
+    buf_puts(&text, "]");
+    cJSON *tree = json_parse_lenient(text.data, text.len, collect_path, &seen, NULL);
+    assert_non_null(tree);
+    size_t told = 0;
+    for (const char *at = seen.data; (at = strchr(at, ';')); at++)
+        told++;
+    assert_int_equal(told, 100);
+    cJSON_Delete(tree);
+    buf_out_fini(&seen);
+    buf_out_fini(&text);
+}
+
 static void lookup_is_case_sensitive_and_typed(void **state)
 {
     (void)state;
@@ -407,6 +479,8 @@ int main(void)
         cmocka_unit_test(depth_64_is_the_last_accepted),
         cmocka_unit_test(duplicate_keys_are_refused_with_their_path),
         cmocka_unit_test(duplicates_are_found_in_objects_of_every_size),
+        cmocka_unit_test(the_last_of_duplicates_counts_when_asked),
+        cmocka_unit_test(no_more_than_a_hundred_duplicates_are_told),
         cmocka_unit_test(lookup_is_case_sensitive_and_typed),
         cmocka_unit_test(setting_replaces_in_place_and_leaves_no_duplicate),
         cmocka_unit_test(containers_are_created_when_absent_or_null),

@@ -180,6 +180,54 @@ static void r63_propagation_becomes_finalizers(void **state)
     }
 }
 
+/* As upstream's store does it: what has no grace takes the policy of the last delete. */
+static void r63_a_second_delete_changes_the_policy(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *own; /* finalizers of the client */
+        enum propagation first, second;
+        const char *finalizers; /* NULL: gone */
+    } cases[] = {
+        {"[]", PROPAGATE_FOREGROUND, PROPAGATE_ORPHAN, "[\"orphan\"]"},
+        {"[]", PROPAGATE_ORPHAN, PROPAGATE_FOREGROUND, "[\"foregroundDeletion\"]"},
+        {"[]", PROPAGATE_FOREGROUND, PROPAGATE_BACKGROUND, NULL},
+        {"[]", PROPAGATE_ORPHAN, PROPAGATE_BACKGROUND, NULL},
+        {"[]", PROPAGATE_FOREGROUND, PROPAGATE_DEFAULT, "[\"foregroundDeletion\"]"},
+        {"[]", PROPAGATE_ORPHAN, PROPAGATE_ORPHAN, "[\"orphan\"]"},
+        {"[\"x.io/a\"]", PROPAGATE_DEFAULT, PROPAGATE_ORPHAN, "[\"x.io/a\",\"orphan\"]"},
+        {"[\"x.io/a\"]", PROPAGATE_FOREGROUND, PROPAGATE_BACKGROUND, "[\"x.io/a\"]"},
+        {"[\"x.io/a\"]", PROPAGATE_DEFAULT, PROPAGATE_DEFAULT, "[\"x.io/a\"]"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct delete_opts first = {.propagation = cases[i].first},
+                                 second = {.propagation = cases[i].second};
+        char json[128];
+        (void)snprintf(json, sizeof(json), "{\"metadata\":{\"name\":\"c\",\"finalizers\":%s}}",
+                       cases[i].own);
+        assert_ok(f, create(f, KIND_CONFIGMAP, "default", json));
+        assert_ok(f, delete_with(f, KIND_CONFIGMAP, "default", "c", &first));
+        assert_false(f->gone);
+        const struct object *left = look(f, KIND_CONFIGMAP, "default", "c");
+        int64_t deleted_us = left->deleted_us;
+        uint64_t revision = left->mod_revision;
+        clock_fake_advance(5000000);
+        assert_ok(f, delete_with(f, KIND_CONFIGMAP, "default", "c", &second));
+        assert_int_equal(f->gone, cases[i].finalizers == NULL);
+        left = look(f, KIND_CONFIGMAP, "default", "c");
+        if (!cases[i].finalizers) {
+            assert_null(left);
+            continue;
+        }
+        assert_field(f, KIND_CONFIGMAP, "default", "c", "metadata>finalizers", cases[i].finalizers);
+        assert_true(left->deleted_us == deleted_us); /* the time of the first */
+        bool same = cases[i].first == cases[i].second || cases[i].second == PROPAGATE_DEFAULT;
+        assert_int_equal(left->mod_revision == revision, same); /* A17 */
+        assert_ok(f,
+                  merge(f, KIND_CONFIGMAP, "default", "c", "{\"metadata\":{\"finalizers\":[]}}"));
+    }
+}
+
 static void a31_delete_options_are_read(void **state)
 {
     struct fixture *f = *state;
@@ -486,6 +534,7 @@ int main(void)
         T(r42_a_second_delete_only_shortens),
         T(r45_finalizers_keep_a_pod),
         T(r63_propagation_becomes_finalizers),
+        T(r63_a_second_delete_changes_the_policy),
         T(a31_delete_options_are_read),
         T(a31_delete_options_of_a_wrong_type_delete_nothing),
         T(protection_finalizers_are_added),
