@@ -15,6 +15,7 @@ struct history {
         *objects; /* borrowed from the head: nothing is staged while they are in use */
     struct revision_item *items;
     size_t count;
+    char *redefaulted; /* data of the newest, as it would be stored today; owned */
 };
 
 static void history_add(struct history *h, const struct object *obj)
@@ -29,8 +30,25 @@ static void history_add(struct history *h, const struct object *obj)
 
 static void history_fini(struct history *h)
 {
+    free(h->redefaulted);
     free(h->objects);
     free(h->items);
+}
+
+/* R50: the newest revision is compared as it would be stored today, so that a server which has
+ * learnt another default makes no new revision and restarts no pod. */
+static void history_redefault(struct history *h, const char *data)
+{
+    struct revision_item *newest = NULL;
+    for (size_t i = 0; i < h->count; i++)
+        if (!newest || h->items[i].number > newest->number)
+            newest = &h->items[i];
+    if (!newest || strcmp(newest->data, data) == 0)
+        return;
+    cJSON *tree = json_parse(newest->data, strlen(newest->data), NULL);
+    registry_template_defaults(json_at(tree, "spec", "template", NULL));
+    newest->data = h->redefaulted = json_print(tree, NULL);
+    cJSON_Delete(tree);
 }
 
 /* The set's own revisions, and orphans that match its selector (R27 (1)). */
@@ -162,6 +180,7 @@ int set_revisions_load(struct runner *runner, const struct object *set, const cJ
     history_load(&h, &view, set);
     cJSON *data = revision_data(tree);
     char *text = json_print(data, NULL);
+    history_redefault(&h, text);
     revision_plan(h.items, h.count, set->name, text, set_view(set)->st_collisions, data_of, &lookup,
                   &plan);
     runner_verb(runner, &v);

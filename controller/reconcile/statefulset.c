@@ -101,7 +101,9 @@ struct sync {
     struct set_pod *pods;
     size_t count, cap;
     int64_t now_us;
-    bool is_outdated; /* pods were adopted or released: the next sync sees them (R26) */
+    bool is_outdated;       /* pods were adopted or released: the next sync sees them (R26) */
+    char failed_claim[512]; /* the claim that could not be made in this step, "" = none, and why */
+    struct err claim_failure;
 };
 
 static void sync_fini(struct sync *s)
@@ -131,24 +133,38 @@ static const struct object *pod_of(const struct sync *s, int32_t ordinal)
 
 /* ---- events ---- */
 
-static void note(struct verb *v, const struct sync *s, int rc, const char *verb_word,
-                 const char *reason, const char *what, const struct err *e)
+/* "Create", "Delete" or "Update", and the pod (R70). */
+static void note(struct verb *v, const struct sync *s, const char *did, int32_t ordinal,
+                 const struct err *failure)
 {
-    char full[64];
-    (void)snprintf(full, sizeof full, "%s%s", rc == 0 ? "Successful" : "Failed", reason);
-    if (rc == 0)
-        registry_event(v, s->set, "Normal", full, COMPONENT, "%s %s in StatefulSet %s successful",
-                       verb_word, what, s->set->name);
+    char reason[64], pod[512];
+    set_pod_name(s->set, ordinal, pod);
+    (void)snprintf(reason, sizeof reason, "%s%s", failure ? "Failed" : "Successful", did);
+    if (failure)
+        registry_event(v, s->set, "Warning", reason, COMPONENT,
+                       "%s Pod %s in StatefulSet %s failed error: %s", did, pod, s->set->name,
+                       failure->text);
     else
-        registry_event(v, s->set, "Warning", full, COMPONENT,
-                       "%s %s in StatefulSet %s failed error: %s", verb_word, what, s->set->name,
-                       e->text);
+        registry_event(v, s->set, "Normal", reason, COMPONENT,
+                       "%s Pod %s in StatefulSet %s successful", did, pod, s->set->name);
 }
 
-/* Stages v; on failure of the step records the event in a unit of its own. AlreadyExists is
- * reported by nobody (R70). */
-static int finish_step(struct sync *s, struct verb *v, int rc, const char *verb_word,
-                       const char *reason, const char *what, struct err *e)
+/* A claim that could not be made has an event of its own, beside that of its pod. */
+static void note_claim(struct verb *v, const struct sync *s, int32_t ordinal)
+{
+    char pod[512];
+    if (!*s->failed_claim)
+        return;
+    set_pod_name(s->set, ordinal, pod);
+    registry_event(v, s->set, "Warning", "FailedCreate", COMPONENT,
+                   "Create Claim %s for Pod %s in StatefulSet %s failed error: %s", s->failed_claim,
+                   pod, s->set->name, s->claim_failure.text);
+}
+
+/* Stages v; on failure of the step records the events in a unit of its own. did NULL: the pod is
+ * not what failed. AlreadyExists is reported by nobody (R70). */
+static int finish_step(struct sync *s, struct verb *v, int rc, const char *did, int32_t ordinal,
+                       struct err *e)
 {
     if (rc == 0)
         return runner_stage(s->runner, v, e);
@@ -157,7 +173,9 @@ static int finish_step(struct sync *s, struct verb *v, int rc, const char *verb_
         return rc;
     struct verb event;
     runner_verb(s->runner, &event);
-    note(&event, s, rc, verb_word, reason, what, e);
+    note_claim(&event, s, ordinal);
+    if (did)
+        note(&event, s, did, ordinal, e);
     (void)runner_stage(s->runner, &event, NULL);
     return rc;
 }
@@ -383,9 +401,19 @@ static struct set_plan_view plan_view(const struct sync *s)
 
 /* ---- steps ---- */
 
+static int claim_failed(struct sync *s, const char *name, int rc, struct err *e)
+{
+    if (rc == ERR_EXISTS || rc == ERR_CONFLICT)
+        return rc;
+    (void)snprintf(s->failed_claim, sizeof s->failed_claim, "%s", name);
+    s->claim_failure = *e;
+    return err_set(e, rc, "failed to create PVC %s: %s", name, s->claim_failure.text);
+}
+
 /* Creates what is missing of the claims of an ordinal into the unit (R14, R16). */
 static int create_claims(struct sync *s, struct verb *v, int32_t ordinal, struct err *e)
 {
+    s->failed_claim[0] = '\0';
     const cJSON *template, *match = json_at(s->tree, "spec", "selector", "matchLabels", NULL);
     cJSON_ArrayForEach(template, json_at(s->tree, "spec", "volumeClaimTemplates", NULL))
     {
@@ -402,7 +430,7 @@ static int create_claims(struct sync *s, struct verb *v, int32_t ordinal, struct
         int rc = verb_create(v, KIND_PVC, s->set->ns, body, &claim, e);
         cJSON_Delete(body);
         if (rc < 0)
-            return rc;
+            return claim_failed(s, name, rc, e);
         registry_event(v, s->set, "Normal", "SuccessfulCreate", COMPONENT,
                        "Create Claim %s Pod %s in StatefulSet %s success", name, pod, s->set->name);
     }
@@ -411,11 +439,8 @@ static int create_claims(struct sync *s, struct verb *v, int32_t ordinal, struct
 
 static int step_create_pod(struct sync *s, const struct set_step *step, struct err *e)
 {
-    char what[600], name[512];
     struct verb v;
     AUTO_OBJECT pod = NULL;
-    set_pod_name(s->set, step->ordinal, name);
-    (void)snprintf(what, sizeof what, "Pod %s", name);
     const struct set_revision_use *use =
         step->revision == SET_REVISION_CURRENT ? &s->revisions.current : &s->revisions.update;
     runner_verb(s->runner, &v);
@@ -426,28 +451,24 @@ static int step_create_pod(struct sync *s, const struct set_step *step, struct e
         cJSON_Delete(body);
     }
     if (rc == 0)
-        note(&v, s, 0, "Create", "Create", what, NULL);
-    return finish_step(s, &v, rc, "Create", "Create", what, e);
+        note(&v, s, "Create", step->ordinal, NULL);
+    return finish_step(s, &v, rc, "Create", step->ordinal, e);
 }
 
 static int step_create_claims(struct sync *s, const struct set_step *step, struct err *e)
 {
-    char what[600], name[512];
     struct verb v;
-    set_pod_name(s->set, step->ordinal, name);
-    (void)snprintf(what, sizeof what, "Claims of Pod %s", name);
     runner_verb(s->runner, &v);
-    return finish_step(s, &v, create_claims(s, &v, step->ordinal, e), "Create", "Create", what, e);
+    int rc = create_claims(s, &v, step->ordinal, e);
+    return finish_step(s, &v, rc, NULL, step->ordinal, e);
 }
 
 static int step_delete_pod(struct sync *s, const struct set_step *step, struct err *e)
 {
-    char what[600];
     struct verb v;
     AUTO_OBJECT out = NULL;
     bool gone;
     const struct object *pod = pod_of(s, step->ordinal);
-    (void)snprintf(what, sizeof what, "Pod %s", pod->name);
     runner_verb(s->runner, &v);
     struct verb_key key = {KIND_POD, pod->ns, pod->name};
     struct delete_opts opts = {.uid = pod->uid}; /* the pod's own grace period (R37) */
@@ -455,8 +476,8 @@ static int step_delete_pod(struct sync *s, const struct set_step *step, struct e
     if (rc == ERR_NOT_FOUND)
         rc = 0;
     if (rc == 0)
-        note(&v, s, 0, "Delete", "Delete", what, NULL);
-    return finish_step(s, &v, rc, "Delete", "Delete", what, e);
+        note(&v, s, "Delete", step->ordinal, NULL);
+    return finish_step(s, &v, rc, "Delete", step->ordinal, e);
 }
 
 struct restore {
@@ -474,18 +495,16 @@ static int change_restore(cJSON *tree, void *arg, struct err *e)
 
 static int step_fix_pod(struct sync *s, const struct set_step *step, struct err *e)
 {
-    char what[600];
     struct verb v;
     AUTO_OBJECT out = NULL;
     const struct object *pod = pod_of(s, step->ordinal);
     struct restore restore = {s->set, step->ordinal};
-    (void)snprintf(what, sizeof what, "Pod %s", pod->name);
     runner_verb(s->runner, &v);
     struct verb_key key = {KIND_POD, pod->ns, pod->name};
     int rc = verb_update(&v, &key, SUB_NONE, change_restore, &restore, &out, e);
     if (rc == 0)
-        note(&v, s, 0, "Update", "Update", what, NULL);
-    return finish_step(s, &v, rc, "Update", "Update", what, e);
+        note(&v, s, "Update", step->ordinal, NULL);
+    return finish_step(s, &v, rc, "Update", step->ordinal, e);
 }
 
 struct reown {
@@ -526,9 +545,13 @@ static int step_fix_claims(struct sync *s, const struct set_step *step, struct e
             continue;
         struct reown reown = {s->set, pod, step->condemned, is_conflict};
         struct verb_key key = {KIND_PVC, s->set->ns, name};
-        rc = verb_update(&v, &key, SUB_NONE, change_reown, &reown, &out, e);
+        struct err why = {0};
+        rc = verb_update(&v, &key, SUB_NONE, change_reown, &reown, &out, &why);
+        if (rc < 0)
+            (void)err_set(e, rc, "could not update claim %s for delete policy ownerRefs: %s", name,
+                          why.text);
     }
-    return finish_step(s, &v, rc, "Update", "Update", "Claims", e);
+    return finish_step(s, &v, rc, "Update", step->ordinal, e);
 }
 
 static int apply_steps(struct sync *s, const struct set_plan *plan, struct err *e)

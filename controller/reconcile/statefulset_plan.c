@@ -246,8 +246,8 @@ static void plan_update_many(const struct set_plan_view *view, struct set_plan *
 {
     int32_t unavailable = 0;
     for (size_t i = lower_bound(view, view->start); i < end; i++)
-        unavailable += !view->pods[i].available &&
-                       (i < lowest || view->pods[i].is_update || view->pods[i].terminating);
+        unavailable += view->pods[i].terminating ||
+                       (!view->pods[i].available && (i < lowest || view->pods[i].is_update));
     unavailable +=
         view->replicas - (int32_t)(end - lower_bound(view, view->start)); /* not created yet */
     for (size_t i = end; i-- > lowest;) {

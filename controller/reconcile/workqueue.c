@@ -152,6 +152,11 @@ void workqueue_add(struct workqueue *q, const char *key, int64_t due_us)
 void workqueue_retry(struct workqueue *q, const char *key, int64_t now_us)
 {
     struct entry *e = entry_get(q, key);
+    if (e->state == ENTRY_READY) { /* its own writes called for it: that has to wait, too */
+        list_remove(&e->link);
+        q->ready_count--;
+        e->state = ENTRY_IDLE;
+    }
     int64_t wait_us = BACKOFF_FIRST_US;
     for (unsigned i = 0; i < e->failures && wait_us < BACKOFF_LONGEST_US; i++)
         wait_us *= 2;

@@ -25,6 +25,13 @@ static void strategy_defaults(cJSON *spec)
         default_int(rolling, "partition", 0);
 }
 
+void registry_template_defaults(cJSON *template)
+{
+    cJSON *pod = json_get(template, "spec");
+    if (pod)
+        pod_spec_defaults(pod);
+}
+
 void set_defaults(cJSON *obj)
 {
     cJSON *spec = json_obj(obj, "spec");
@@ -35,9 +42,7 @@ void set_defaults(cJSON *obj)
     cJSON *retention = json_obj(spec, "persistentVolumeClaimRetentionPolicy");
     default_str(retention, "whenDeleted", "Retain");
     default_str(retention, "whenScaled", "Retain");
-    cJSON *pod = json_at(spec, "template", "spec", NULL);
-    if (pod)
-        pod_spec_defaults(pod);
+    registry_template_defaults(json_get(spec, "template"));
     /* Claim templates stay as the user wrote them: the claims made from them get their defaults,
      * and an unchanged manifest compares as unchanged (A17; the list is atomic in a strategic
      * patch). */

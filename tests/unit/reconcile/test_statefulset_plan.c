@@ -192,6 +192,10 @@ static void steps_follow_the_rules(void **state)
         {"R56 budget used by an unavailable new one", "N=4 max=1 P", "0ao 1ao 2ao 3", "", ""},
         {"R56 a broken old one does not use up the budget", "N=4 max=1 P", "0ao 1ao 2ao 3o", "",
          "-3"},
+        {"R56 a terminating pod uses the budget although it is still Ready", "N=4 max=1 P",
+         "0ao 1ao 2ao 3aot", "", ""},
+        {"R56 and leaves the rest of it", "N=4 max=2 P", "0ao 1ao 2ao 3aot", "", "-2"},
+        {"R56 below the partition counts, too", "N=4 max=1 part=2 P", "0 1ao 2ao 3ao", "", ""},
         {"R34 claims before condemned are looked at", "N=2", "0a 1ai 2a", "", "~1 -2"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

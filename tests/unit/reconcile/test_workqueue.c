@@ -85,6 +85,26 @@ static void failures_back_off_from_5_ms_to_16_minutes(void **state)
     workqueue_free(q);
 }
 
+/* A sync that fails after writing something hears of its own write: that is no reason to run again
+ * before the backoff is over. */
+static void what_a_failed_sync_called_for_waits_too(void **state)
+{
+    (void)state;
+    struct workqueue *q = workqueue_new();
+    workqueue_add(q, "other", 0);
+    workqueue_add(q, "k", 0);
+    expect_take(q, 1000, "other");
+    expect_take(q, 1000, "k");
+    workqueue_add(q, "k", 0);
+    workqueue_add(q, "other", 0);
+    workqueue_retry(q, "k", 1000);
+    assert_int_equal(workqueue_length(q), 2);
+    expect_take(q, 1000, "other");
+    expect_take(q, 1000, NULL);
+    expect_take(q, 6000, "k");
+    workqueue_free(q);
+}
+
 /* Against a plain array, over many seeded steps. */
 static void it_agrees_with_a_list_of_due_times(void **state)
 {
@@ -167,6 +187,7 @@ int main(void)
         cmocka_unit_test(a_key_is_queued_once_and_in_order),
         cmocka_unit_test(a_later_key_waits_and_the_earlier_time_wins),
         cmocka_unit_test(failures_back_off_from_5_ms_to_16_minutes),
+        cmocka_unit_test(what_a_failed_sync_called_for_waits_too),
         cmocka_unit_test(it_agrees_with_a_list_of_due_times),
         cmocka_unit_test(a_keymap_keeps_what_was_not_taken),
     };
