@@ -69,6 +69,10 @@ grep -oE '^(static void )?[A-Za-z0-9_]+\(void \*\*state\)' tests/unit/*/test_*.c
 grep -oE '[(][A-Za-z0-9_]+[),]' tests/unit/*/test_*.c | sed -E 's#^tests/unit/##; s#\.c:.#: #; s#.$##' | sort -u >"$work/listed"
 {
     comm -12 "$work/defined" "$work/listed"
+    awk '/^SCENARIO\(/ { name = $0; sub(/.*\(/, "", name); wrapped = name == "" }
+        wrapped && /^ / { name = $1; wrapped = 0 }
+        name != "" { sub(/,.*/, "", name); print FILENAME ": " name; name = "" }' tests/unit/*/test_*.c |
+        sed -E 's#^tests/unit/##; s#\.c: #: #'
     grep -oE '^def test_[a-z0-9_]+\(\)' tests/system/test_*.py | sed 's#^tests/##; s#\.py:def #: #; s#()$##'
     ls tests/scenario/*.scn | sed 's#^tests/##; s#\.scn$##'
     ls tests/fuzz/fuzz_*.c | sed 's#^tests/fuzz/fuzz_#fuzz/#; s#\.c$##'

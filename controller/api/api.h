@@ -109,6 +109,8 @@ bool render_exists(const struct render *r, const struct object *obj);
 /* endpoints.c, events_v1.c */
 cJSON *endpoints_tree(const struct store_view *view, const struct object *service);
 bool endpoints_exist(const struct store_view *view, const struct object *service);
+/* The newest revision of the Service and its slices. */
+uint64_t endpoints_revision(const struct store_view *view, const struct object *service);
 /* core/v1 Event to events.k8s.io/v1 and back, in place. */
 void event_to_v1(cJSON *event);
 void event_from_v1(cJSON *event);

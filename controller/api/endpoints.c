@@ -1,5 +1,5 @@
 /* controller/api/endpoints.c - v1 Endpoints as a read-only mirror of a Service's slices, one subset
- * per slice. */
+ * per slice. Its resourceVersion is the newest of what it is made of. */
 #include <string.h>
 
 #include "controller/api/api.h"
@@ -17,6 +17,16 @@ bool endpoints_exist(const struct store_view *view, const struct object *service
     struct index_cursor cur;
     seek(&cur, view, service);
     return cur.object != NULL;
+}
+
+uint64_t endpoints_revision(const struct store_view *view, const struct object *service)
+{
+    struct index_cursor cur;
+    uint64_t newest = service->mod_revision;
+    for (seek(&cur, view, service); cur.object; index_next(&cur))
+        if (cur.object->mod_revision > newest)
+            newest = cur.object->mod_revision;
+    return newest;
 }
 
 static cJSON *target_of(const struct endpoint_view *ep)
@@ -57,6 +67,8 @@ static cJSON *subset_of(const struct slice_view *slice)
             json_set_str(item, "name", port->name);
         json_set_int(item, "port", port->port);
         json_set_str(item, "protocol", port->protocol);
+        if (*port->app_protocol)
+            json_set_str(item, "appProtocol", port->app_protocol);
         cJSON_AddItemToArray(json_arr(subset, "ports"), item);
     }
     return subset;

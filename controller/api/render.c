@@ -85,6 +85,8 @@ cJSON *render_tree(const struct render *r, const struct object *obj, uint64_t re
         tree = object_tree(obj);
     if (r->res->form == RESOURCE_EVENTS_V1)
         event_to_v1(tree);
+    if (r->res->form == RESOURCE_ENDPOINTS && endpoints_revision(&r->view, obj) > revision)
+        revision = endpoints_revision(&r->view, obj);
     char text[24];
     (void)snprintf(text, sizeof text, "%" PRIu64, revision);
     json_set_str(json_obj(tree, "metadata"), "resourceVersion", text);

@@ -456,6 +456,8 @@ static int fill_tree(cJSON *tree, void *arg, struct err *e)
         json_set_str(port, "name", w->step->ports[i].name);
         json_set_str(port, "protocol", w->step->ports[i].protocol);
         json_set_int(port, "port", w->step->ports[i].port);
+        if (*w->step->ports[i].app_protocol)
+            json_set_str(port, "appProtocol", w->step->ports[i].app_protocol);
         cJSON_AddItemToArray(ports, port);
     }
     json_set(tree, "endpoints", endpoints);

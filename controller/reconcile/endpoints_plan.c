@@ -83,7 +83,8 @@ static bool ports_equal(const struct port_view *a, size_t a_count, const struct 
         return false;
     for (size_t i = 0; i < a_count; i++)
         if (a[i].port != b[i].port || strcmp(a[i].name, b[i].name) != 0 ||
-            strcmp(a[i].protocol, b[i].protocol) != 0)
+            strcmp(a[i].protocol, b[i].protocol) != 0 ||
+            strcmp(a[i].app_protocol, b[i].app_protocol) != 0)
             return false;
     return true;
 }
@@ -140,7 +141,8 @@ static size_t pod_group(struct family_plan *f, const struct endpoint_pod *pod)
             ports[count++] = (struct port_view){.name = view->ports[i].name,
                                                 .protocol = view->ports[i].protocol,
                                                 .port = number,
-                                                .target = ""};
+                                                .target = "",
+                                                .app_protocol = view->ports[i].app_protocol};
     }
     return group_of(f, ports, count);
 }

@@ -288,6 +288,27 @@ static void check_service_port(struct issues *is, const struct path *path, const
     }
 }
 
+/* One number and protocol twice in a Service; the ports before `port` were looked at. */
+static void check_node_port_once(struct issues *is, const struct path *path, const cJSON *ports,
+                                 const cJSON *port)
+{
+    int64_t number = 0, other_number = 0;
+    if (!json_int(port, "nodePort", 1, UINT16_MAX, &number))
+        return;
+    for (const cJSON *other = ports->child; other != port; other = other->next) {
+        if (!json_int(other, "nodePort", 1, UINT16_MAX, &other_number) || other_number != number ||
+            !same_member(port, other, "protocol"))
+            continue;
+        char field[PATH_TEXT_MAX];
+        is->count++;
+        path_print(AT(path, "nodePort"), field);
+        err_cause(is->e, CAUSE_DUPLICATE, field,
+                  "Duplicate value: {\"protocol\":\"%s\",\"nodePort\":%lld}",
+                  json_str(port, "protocol", ""), (long long)number);
+        return;
+    }
+}
+
 #define PORTS_MAX 2000 /* pairs of ports are compared */
 
 static void check_service_ports(struct issues *is, const cJSON *spec)
@@ -303,6 +324,7 @@ static void check_service_ports(struct issues *is, const cJSON *spec)
     }
     for (const cJSON *it = ports ? ports->child : NULL; it; it = it->next, i++) {
         check_service_port(is, AT_INDEX(path, i), spec, it, count > 1);
+        check_node_port_once(is, AT_INDEX(path, i), ports, it);
         for (const cJSON *other = ports->child; other != it; other = other->next) {
             if (!same_member(it, other, "port") || !same_member(it, other, "protocol"))
                 continue;
@@ -594,8 +616,11 @@ int service_admit(const struct change *c, cJSON *obj, struct err *e)
     cJSON *spec = json_get(obj, "spec");
     const cJSON *old_spec = json_get(c->old, "spec");
     const cJSON *old_ips = needs_cluster_ip(old_spec) ? json_get(old_spec, "clusterIPs") : NULL;
-    if (c->sub != SUB_NONE || !needs_cluster_ip(spec) || is_headless(spec))
+    if (c->sub != SUB_NONE || !needs_cluster_ip(spec))
         return 0;
+    int rc = node_ports_admit(c, obj, e);
+    if (rc < 0 || is_headless(spec))
+        return rc;
     const cJSON *families = json_get(spec, "ipFamilies");
     cJSON *ips = json_arr(spec, "clusterIPs");
     for (size_t i = 0; i < length(families); i++) {
@@ -604,8 +629,7 @@ int service_admit(const struct change *c, cJSON *obj, struct err *e)
         if (address && was && strcmp(address, was) == 0)
             continue;
         if (address) {
-            int rc = claim_address(c, obj, address, e);
-            if (rc < 0)
+            if ((rc = claim_address(c, obj, address, e)) < 0)
                 return rc;
             continue;
         }

@@ -28,6 +28,9 @@ void service_defaults(cJSON *obj);
 int service_prepare(const struct change *c, cJSON *obj, struct err *e);
 void service_validate(const struct change *c, struct issues *is, const cJSON *obj);
 int service_admit(const struct change *c, cJSON *obj, struct err *e);
+/* Gives node ports and checks those asked for (node_port.c). ERR_INVALID, ERR_INTERNAL: none left.
+ */
+int node_ports_admit(const struct change *c, cJSON *obj, struct err *e);
 void slice_defaults(cJSON *obj);
 void slice_validate(const struct change *c, struct issues *is, const cJSON *obj);
 void pod_defaults(cJSON *obj);

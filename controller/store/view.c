@@ -182,7 +182,8 @@ static size_t add_container_ports(struct pack *p, const cJSON *containers, bool 
                     (struct port_view){.name = text_of(p, port, "name"),
                                        .protocol = pack_str(p, json_str(port, "protocol", "TCP")),
                                        .port = port_of(port, "containerPort"),
-                                       .target = ""};
+                                       .target = "",
+                                       .app_protocol = ""};
             n++;
         }
     }
@@ -298,7 +299,9 @@ static const struct port_view *ports_of(struct pack *p, const cJSON *list, size_
             (struct port_view){.name = text_of(p, item, "name"),
                                .protocol = pack_str(p, json_str(item, "protocol", "TCP")),
                                .port = port_of(item, "port"),
-                               .target = int_or_text_of(p, item, "targetPort")};
+                               .target = int_or_text_of(p, item, "targetPort"),
+                               .app_protocol = text_of(p, item, "appProtocol"),
+                               .node_port = port_of(item, "nodePort")};
     }
     return ports;
 }

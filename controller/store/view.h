@@ -19,7 +19,9 @@ enum pod_phase { POD_PENDING, POD_RUNNING, POD_SUCCEEDED, POD_FAILED, POD_UNKNOW
 struct port_view {
     const char *name, *protocol; /* protocol "TCP" when absent */
     uint16_t port;
-    const char *target; /* Service: targetPort as text ("8080" or a name), "" when absent */
+    const char *target;       /* Service: targetPort as text ("8080" or a name), "" when absent */
+    const char *app_protocol; /* Services and slices; "" when absent */
+    uint16_t node_port;       /* Services, 0 when absent */
 };
 
 struct claim_mount {

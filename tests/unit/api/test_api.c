@@ -980,6 +980,19 @@ static void endpoints_mirror_the_slices(void **state)
         "10.244.0.2");
     assert_string_equal(json_str(cJSON_GetArrayItem(json_get(subset, "ports"), 0), "name", ""),
                         "http");
+    char first[32], service[32];
+    const char *const version = "resourceVersion";
+    (void)snprintf(first, sizeof first, "%s", json_str(json_get(ep, "metadata"), version, ""));
+    cJSON_Delete(ep);
+    cJSON *of = ask(&w, 200, "GET /api/v1/namespaces/default/services/k", NULL, NULL);
+    (void)snprintf(service, sizeof service, "%s", json_str(json_get(of, "metadata"), version, ""));
+    cJSON_Delete(of);
+    assert_true(strtoull(first, NULL, 10) > strtoull(service, NULL, 10));
+    drop(&w, 200, "PATCH /apis/discovery.k8s.io/v1/namespaces/default/endpointslices/k-1", MERGE,
+         "{\"endpoints\":[{\"addresses\":[\"10.244.0.3\"]}]}");
+    ep = ask(&w, 200, "GET /api/v1/namespaces/default/endpoints/k", NULL, NULL);
+    assert_true(strtoull(json_str(json_get(ep, "metadata"), version, ""), NULL, 10) >
+                strtoull(first, NULL, 10));
     cJSON_Delete(ep);
     cJSON *list = ask(&w, 200, "GET /api/v1/endpoints?labelSelector=app%3Dk", NULL, NULL);
     assert_string_equal(json_str(list, "kind", ""), "EndpointsList");

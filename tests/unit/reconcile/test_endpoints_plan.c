@@ -129,7 +129,8 @@ static struct world *world_new(size_t pods)
     arena_init(&w->arena);
     w->families[0] = "IPv4";
     w->family_count = 1;
-    w->ports[0] = (struct port_view){.name = "http", .protocol = "TCP", .port = 80, .target = ""};
+    w->ports[0] = (struct port_view){
+        .name = "http", .protocol = "TCP", .port = 80, .target = "", .app_protocol = ""};
     w->port_count = 1;
     for (size_t i = 0; i < pods; i++) {
         const char **ips = arena_alloc(&w->arena, 2 * sizeof(char *));
@@ -190,6 +191,12 @@ static void s61_the_slice_carries_the_service_port_not_the_containers(void **sta
         }
         assert_int_equal(sync_world(w), 0);
     }
+    /* appProtocol goes along, and a change of it alone is a change. */
+    w->ports[0].target = "";
+    w->ports[0].app_protocol = "kubernetes.io/h2c";
+    (void)sync_world(w);
+    assert_string_equal(w->slices[0].ports[0].app_protocol, "kubernetes.io/h2c");
+    assert_int_equal(sync_world(w), 0);
     /* A named target needs an equal protocol. */
     w->ports[0].target = "web";
     container.protocol = "UDP";

@@ -126,6 +126,18 @@ static void r4_the_revision_label_is_a_full_name(void **state)
     world_stop(&w);
 }
 
+static void expect_trigger_time(const struct world *w, const char *want)
+{
+    struct store_view view = store_applied(w->store);
+    struct view_cursor cur;
+    char got[64] = "";
+    view_seek(&cur, &view, KIND_SLICE, "default", "kubia-");
+    assert_non_null(cur.object);
+    assert_true(object_annotation(cur.object, "endpoints.kubernetes.io/last-change-trigger-time",
+                                  got, sizeof got));
+    assert_string_equal(got, want);
+}
+
 /* R95, R98: whose slice it is, who keeps it, and where its endpoints are. */
 static void r98_a_slice_tells_its_service_and_its_keeper(void **state)
 {
@@ -141,11 +153,20 @@ static void r98_a_slice_tells_its_service_and_its_keeper(void **state)
         world_apply_text(&w,
                          "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":"
                          "\"kubia\",\"labels\":{\"team\":\"x\"}},\"spec\":{\"clusterIP\":\"None\","
-                         "\"selector\":{\"app\":\"kubia\"},\"ports\":[{\"port\":80}]}}"),
+                         "\"selector\":{\"app\":\"kubia\"},\"ports\":[{\"port\":80,"
+                         "\"appProtocol\":\"http\"}]}}"),
         0);
     assert_int_equal(apply_pod(&w, "kubia-0", "n1"), 0);
+    world_advance(&w, 7 * SECOND);
+    char created[CLOCK_TEXT_MAX], changed[CLOCK_TEXT_MAX];
+    clock_format(clock_now_us() - 7 * SECOND, created);
+    clock_format(clock_now_us(), changed);
+    expect_trigger_time(&w, created);
     assert_int_equal(world_ready(&w, "default", "kubia-0", "10.1.0.1", true), 0);
     world_settle(&w);
+    expect_trigger_time(&w, changed);
+    world_advance(&w, 7 * SECOND); /* nothing changes, nothing is written */
+    expect_trigger_time(&w, changed);
     struct store_view view = store_applied(w.store);
     struct view_cursor cur;
     view_seek(&cur, &view, KIND_SLICE, "default", "kubia-");
@@ -160,6 +181,8 @@ static void r98_a_slice_tells_its_service_and_its_keeper(void **state)
                         world_find(&w, KIND_SERVICE, "default", "kubia")->uid);
     cJSON *tree = object_tree(slice);
     assert_string_equal(json_str(json_get(tree, "metadata"), "generateName", ""), "kubia-");
+    const cJSON *port = cJSON_GetArrayItem(json_get(tree, "ports"), 0);
+    assert_string_equal(json_str(port, "appProtocol", ""), "http");
     const cJSON *endpoint = cJSON_GetArrayItem(json_get(tree, "endpoints"), 0);
     assert_string_equal(json_str(endpoint, "nodeName", ""), "n1");
     assert_string_equal(json_str(endpoint, "zone", ""), "east");

@@ -131,6 +131,101 @@ static void r99_addresses_are_unique_and_in_range(void **state)
     }
 }
 
+static uint16_t node_port(struct fixture *f, const char *name, size_t i)
+{
+    const struct service_view *v = service_view(look(f, SVC, name));
+    assert_true(i < v->port_count);
+    return v->ports[i].node_port;
+}
+
+static void r99_node_ports_are_given_once_and_kept(void **state)
+{
+    struct fixture *f = *state;
+    assert_ok(
+        f, create(f, SVC,
+                  "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"type\":\"NodePort\",\"ports\":[{"
+                  "\"name\":\"t\",\"port\":53},{\"name\":\"u\",\"port\":53,\"protocol\":\"UDP\"},"
+                  "{\"name\":\"h\",\"port\":80},{\"name\":\"own\",\"port\":81,\"nodePort\":30007}]"
+                  "}}"));
+    uint16_t dns = node_port(f, "a", 0), http = node_port(f, "a", 2);
+    assert_true(dns >= 30000 && dns <= 32767 && http >= 30000 && http <= 32767 && dns != http);
+    assert_int_equal(node_port(f, "a", 1), dns); /* both protocols of one port */
+    assert_int_equal(node_port(f, "a", 3), 30007);
+    assert_fails(
+        f,
+        create(f, SVC,
+               "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"type\":\"LoadBalancer\",\"ports\":[{"
+               "\"port\":80,\"nodePort\":30007}]}}"),
+        ERR_INVALID,
+        "Service \"b\" is invalid: spec.ports[0].nodePort: Invalid value: 30007: provided "
+        "port is already allocated");
+    assert_fails(
+        f,
+        create(f, SVC,
+               "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"type\":\"NodePort\",\"ports\":[{"
+               "\"port\":80,\"nodePort\":80}]}}"),
+        ERR_INVALID,
+        "Service \"b\" is invalid: spec.ports[0].nodePort: Invalid value: 80: provided port "
+        "is not in the valid range. The range of valid ports is 30000-32767");
+    assert_ok(f, create(f, SVC,
+                        "{\"metadata\":{\"name\":\"none\"},\"spec\":{\"type\":\"LoadBalancer\","
+                        "\"allocateLoadBalancerNodePorts\":false,\"ports\":[{\"port\":80}]}}"));
+    assert_int_equal(node_port(f, "none", 0), 0);
+    assert_ok(
+        f, create(f, SVC,
+                  "{\"metadata\":{\"name\":\"lb\"},\"spec\":{\"type\":\"LoadBalancer\",\"ports\":[{"
+                  "\"port\":80}]}}"));
+    assert_true(node_port(f, "lb", 0) >= 30000);
+    /* A change that leaves them out keeps them; another type gives them back. */
+    assert_ok(f, merge(f, SVC, "a",
+                       "{\"spec\":{\"ports\":[{\"name\":\"h\",\"port\":80},{\"name\":"
+                       "\"n\",\"port\":90}]}}"));
+    assert_int_equal(node_port(f, "a", 0), http);
+    assert_true(node_port(f, "a", 1) >= 30000 && node_port(f, "a", 1) != http);
+    assert_ok(f, merge(f, SVC, "a", "{\"spec\":{\"type\":\"ClusterIP\"}}"));
+    assert_int_equal(node_port(f, "a", 0), 0);
+    assert_ok(f,
+              create(f, SVC,
+                     "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"type\":\"NodePort\",\"ports\":[{"
+                     "\"port\":81,\"nodePort\":30007}]}}"));
+}
+
+/* All 2768 numbers are given, each once, and then none. */
+static void r99_node_ports_come_to_an_end(void **state)
+{
+    struct fixture *f = *state;
+    static bool seen[65536];
+    for (int s = 0; s < 4; s++) { /* 4 Services of 692 ports */
+        char name[16];
+        cJSON *tree = cJSON_CreateObject(), *spec = json_obj(tree, "spec");
+        (void)snprintf(name, sizeof name, "s%d", s);
+        json_set_str(json_obj(tree, "metadata"), "name", name);
+        json_set_str(spec, "type", "NodePort");
+        for (int i = 0; i < 692; i++) {
+            cJSON *port = cJSON_CreateObject();
+            char label[16];
+            (void)snprintf(label, sizeof label, "p%d", i);
+            json_set_str(port, "name", label);
+            json_set_int(port, "port", i + 1);
+            cJSON_AddItemToArray(json_arr(spec, "ports"), port);
+        }
+        char *text = json_print(tree, NULL);
+        assert_ok(f, create(f, SVC, text));
+        free(text);
+        cJSON_Delete(tree);
+        for (size_t i = 0; i < 692; i++) {
+            assert_false(seen[node_port(f, name, i)]);
+            seen[node_port(f, name, i)] = true;
+        }
+    }
+    assert_fails(
+        f,
+        create(f, SVC,
+               "{\"metadata\":{\"name\":\"full\"},\"spec\":{\"type\":\"NodePort\",\"ports\":[{"
+               "\"port\":80}]}}"),
+        ERR_INTERNAL, "failed to allocate a nodePort: range is full");
+}
+
 static void r99_what_may_not_change(void **state)
 {
     struct fixture *f = *state;
@@ -186,6 +281,9 @@ static void service_errors_read_as_in_kubernetes(void **state)
          "\"ExternalName\", \"LoadBalancer\", "
          "\"NodePort\""},
         {"{\"type\":\"ExternalName\"}", "spec.externalName: Required value"},
+        {"{\"type\":\"NodePort\",\"ports\":[{\"name\":\"a\",\"port\":80,\"nodePort\":30001},"
+         "{\"name\":\"b\",\"port\":81,\"nodePort\":30001}]}",
+         "spec.ports[1].nodePort: Duplicate value: {\"protocol\":\"TCP\",\"nodePort\":30001}"},
         {"{\"ports\":[{\"port\":80,\"nodePort\":30000}]}",
          "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'"},
         {"{\"ports\":[{\"port\":80,\"targetPort\":\"a--b\"}]}",
@@ -277,6 +375,8 @@ int main(void)
         T(state_s0_is_accepted_as_it_is),
         T(r99_defaults_of_a_service),
         T(r99_addresses_are_unique_and_in_range),
+        T(r99_node_ports_are_given_once_and_kept),
+        T(r99_node_ports_come_to_an_end),
         T(r99_what_may_not_change),
         T(service_errors_read_as_in_kubernetes),
         T(slices_are_checked_by_their_address_type),
