@@ -276,21 +276,7 @@ class Daemon:
     # ---- names ----
 
     def ask_raw(self, message, tcp=False):
-        if tcp:
-            with socket.create_connection(self.dns, timeout=DEADLINE_S) as s:
-                s.sendall(struct.pack("!H", len(message)) + message)
-                return read_message(s)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.settimeout(5)
-            s.connect(self.dns)
-            for attempt in range(3):  # a datagram may be lost on a loaded machine
-                s.send(message)
-                try:
-                    return s.recv(65535)
-                except socket.timeout:
-                    if attempt == 2:
-                        raise
-        return None
+        return exchange(self.dns, message, tcp)
 
     def ask(self, name, qtype="A", tcp=False, **options):
         message = query(name, qtype, **options)
@@ -300,6 +286,25 @@ class Daemon:
 
     def addresses(self, name, qtype="A"):
         return sorted(self.ask(name, qtype).data(qtype))
+
+
+def exchange(server, message, tcp=False):
+    """One query and its answer, as bytes; server is (host, port)."""
+    if tcp:
+        with socket.create_connection(server, timeout=DEADLINE_S) as s:
+            s.sendall(struct.pack("!H", len(message)) + message)
+            return read_message(s)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(5)
+        s.connect(server)
+        for attempt in range(3):  # a datagram may be lost on a loaded machine
+            s.send(message)
+            try:
+                return s.recv(65535)
+            except socket.timeout:
+                if attempt == 2:
+                    raise
+    return None
 
 
 def read_exact(s, count):
@@ -328,6 +333,17 @@ def collection(obj):
     if obj["kind"] in CLUSTER_SCOPED:
         return f"{base}/{PLURAL[obj['kind']]}"
     return f"{base}/namespaces/{obj['metadata'].get('namespace', 'default')}/{PLURAL[obj['kind']]}"
+
+
+def kubia(replicas=3):
+    """The governing Service and the set of conf/kubia.yaml, without disks."""
+    labels = {"app": "kubia"}
+    return [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "kubia"},
+             "spec": {"clusterIP": "None", "selector": labels, "ports": [{"name": "http", "port": 80}]}},
+            {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "kubia"},
+             "spec": {"serviceName": "kubia", "replicas": replicas, "selector": {"matchLabels": labels},
+                      "template": {"metadata": {"labels": labels},
+                                   "spec": {"containers": [{"name": "kubia", "image": "kubia-pet"}]}}}}]
 
 
 # ---- a test program: functions called test_*, run in order, with a closing line that counts ----
