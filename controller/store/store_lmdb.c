@@ -1,8 +1,13 @@
 /* controller/store/store_lmdb.c - the embedded store: one LMDB environment in the data directory.
  *
  *   obj    resource/namespace/name -> record (record.h)
- *   meta   "format" -> 1; "ceiling" -> revisions (store.c); "value/<name>" -> named values of
- * store_meta_set
+ *   meta   "format" -> 2, as text
+ *          "ceiling" -> revisions (store.c), "value/<name>" -> named values of store_meta_set: the
+ *          text, a NUL, and the CRC-32 of key, NUL and text in network byte order
+ *
+ * Nothing in the file is trusted: its structure is checked before LMDB maps it (lmdb_check.h), and
+ * each record and value has its checksum. A new database is made under another name and then
+ * renamed, so that a file that is empty or short was damaged and is never taken for a new one.
  *
  * A turn is one transaction and one fdatasync, on the control thread. The map is address space only
  * and grows when it is full. No read transaction stays open: pages that one shows could not be used
@@ -16,24 +21,30 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <lmdb.h>
 
+#include "base/buf.h"
 #include "base/check.h"
 #include "base/log.h"
+#include "controller/store/lmdb_check.h"
 #include "controller/store/record.h"
 #include "controller/store/store_backend.h"
 #include "controller/store/unconst.h"
 
-#define FORMAT        "1"
+#define FORMAT        "2"
 #define MAP_DEFAULT   ((size_t)16 << 30)
 #define MAP_GROWTHS   16 /* doublings per commit before it is refused */
 #define VALUE_PREFIX  "value/"
 #define META_KEY_MAX  256
+#define META_TRAILER  5
 #define DATABASE_FILE "data.mdb"
+#define LOCK_FILE     "lock.mdb"
+#define NEW_DIRECTORY "new"
 #define FULL_BELOW    ((uint64_t)1 << 20) /* bytes left on a disk that counts as full */
 
 struct lmdb {
@@ -84,25 +95,41 @@ static int open_error(const struct lmdb *db, int rc, struct err *e)
         return err_set(e, ERR_INVALID,
                        "%s/" DATABASE_FILE " is damaged or not a database of this program: %s",
                        db->path, reason(rc));
-    return err_set(e, ERR_IO, "cannot open the database in %s: %s", db->path, reason(rc));
+    return err_set(e, ERR_IO, "cannot open %s/" DATABASE_FILE ": %s", db->path, reason(rc));
 }
 
-/* A database cut short would be read beyond its end, which kills the process. */
-static int check_file_size(const struct lmdb *db, struct err *e)
+static int check_mapped(const struct lmdb *db, int fd, size_t size, struct err *e)
 {
-    MDB_envinfo info;
-    MDB_stat stat_env;
-    struct stat st;
-    mdb_filehandle_t fd;
-    if (mdb_env_info(db->env, &info) || mdb_env_stat(db->env, &stat_env) ||
-        mdb_env_get_fd(db->env, &fd))
-        return err_set(e, ERR_IO, "cannot examine the database in %s", db->path);
-    if (fstat(fd, &st) < 0)
-        return err_set(e, ERR_IO, "cannot examine the database in %s: %s", db->path, reason(errno));
-    if ((uint64_t)st.st_size / stat_env.ms_psize <= info.me_last_pgno)
-        return err_set(e, ERR_INVALID, "%s/" DATABASE_FILE " is damaged: it was cut short",
-                       db->path);
+    struct err why = {0};
+    void *file = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+    if (file == MAP_FAILED)
+        return open_error(db, errno, e);
+    int rc = lmdb_check(file, size, &why);
+    (void)munmap(file, size);
+    if (rc < 0)
+        return err_set(e, ERR_INVALID,
+                       "%s/" DATABASE_FILE " is damaged or not a database of this program: %s",
+                       db->path, why.text);
     return 0;
+}
+
+/* LMDB would crash on a file that is not as it left it. */
+static int check_file(const struct lmdb *db, struct err *e)
+{
+    struct stat st;
+    int rc = 0, fd = openat(db->dir_fd, DATABASE_FILE, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return open_error(db, errno, e);
+    if (fstat(fd, &st) < 0)
+        rc = open_error(db, errno, e);
+    else if (!S_ISREG(st.st_mode))
+        rc = err_set(e, ERR_INVALID, "%s/" DATABASE_FILE " is not a regular file", db->path);
+    else if (st.st_size == 0)
+        rc = err_set(e, ERR_INVALID, "%s/" DATABASE_FILE " is damaged: it is empty", db->path);
+    else
+        rc = check_mapped(db, fd, (size_t)st.st_size, e);
+    (void)close(fd);
+    return rc;
 }
 
 static int check_format(const struct lmdb *db, MDB_txn *txn, struct err *e)
@@ -114,37 +141,30 @@ static int check_format(const struct lmdb *db, MDB_txn *txn, struct err *e)
             return 0;
         return err_set(
             e, ERR_INVALID,
-            "the database in %s has format %.*s, this version of ordinald knows only " FORMAT,
+            "%s/" DATABASE_FILE " has format %.*s, this version of ordinald knows only " FORMAT,
             db->path, value.mv_size < 20 ? (int)value.mv_size : 20, (const char *)value.mv_data);
     }
-    MDB_stat stat_objects;
-    if (rc != MDB_NOTFOUND || (rc = mdb_stat(txn, db->objects, &stat_objects)) != 0)
-        return open_error(db, rc, e);
-    if (stat_objects.ms_entries > 0)
-        return err_set(e, ERR_INVALID, "the database in %s has objects but no format", db->path);
-    value = (MDB_val){.mv_size = strlen(FORMAT), .mv_data = unconst(FORMAT)};
-    rc = mdb_put(txn, db->meta, &key, &value, 0);
-    return rc ? open_error(db, rc, e) : 0;
+    return rc == MDB_NOTFOUND
+               ? err_set(e, ERR_INVALID, "%s/" DATABASE_FILE " does not say its format", db->path)
+               : open_error(db, rc, e);
 }
 
 static int open_tables(struct lmdb *db, struct err *e)
 {
     MDB_txn *txn;
-    int rc = mdb_txn_begin(db->env, NULL, 0, &txn);
+    int rc = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn);
     if (rc)
         return open_error(db, rc, e);
-    if ((rc = mdb_dbi_open(txn, "obj", MDB_CREATE, &db->objects)) ||
-        (rc = mdb_dbi_open(txn, "meta", MDB_CREATE, &db->meta)))
-        rc = open_error(db, rc, e);
+    if ((rc = mdb_dbi_open(txn, "obj", 0, &db->objects)) ||
+        (rc = mdb_dbi_open(txn, "meta", 0, &db->meta)))
+        rc = rc == MDB_NOTFOUND ? open_error(db, MDB_INVALID, e) : open_error(db, rc, e);
     else
         rc = check_format(db, txn, e);
     if (rc < 0) {
         mdb_txn_abort(txn);
         return rc;
     }
-    rc = mdb_txn_commit(txn);
-    if (rc == ENOSPC || rc == EDQUOT)
-        return err_set(e, ERR_NO_SPACE, "cannot open the database in %s: %s", db->path, reason(rc));
+    rc = mdb_txn_commit(txn); /* keeps the tables open */
     return rc ? open_error(db, rc, e) : 0;
 }
 
@@ -164,8 +184,69 @@ static int open_env(struct lmdb *db, struct err *e)
     int dead;
     if ((rc = mdb_reader_check(db->env, &dead)))
         return open_error(db, rc, e);
-    rc = check_file_size(db, e);
-    return rc < 0 ? rc : open_tables(db, e);
+    return open_tables(db, e);
+}
+
+/* ---- a new database ---- */
+
+/* The two tables and the format, on disk when it returns. */
+static int fill_new(MDB_env *env, const char *path)
+{
+    MDB_txn *txn;
+    MDB_dbi objects, meta;
+    MDB_val key = {.mv_size = strlen("format"), .mv_data = unconst("format")};
+    MDB_val value = {.mv_size = strlen(FORMAT), .mv_data = unconst(FORMAT)};
+    int rc;
+    if ((rc = mdb_env_set_maxdbs(env, 2)) ||
+        (rc = mdb_env_open(env, path, MDB_NOTLS | MDB_NOLOCK, 0600)) ||
+        (rc = mdb_txn_begin(env, NULL, 0, &txn)))
+        return rc;
+    if ((rc = mdb_dbi_open(txn, "obj", MDB_CREATE, &objects)) ||
+        (rc = mdb_dbi_open(txn, "meta", MDB_CREATE, &meta)) ||
+        (rc = mdb_put(txn, meta, &key, &value, 0))) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    rc = mdb_txn_commit(txn);
+    return rc ? rc : mdb_env_sync(env, 1);
+}
+
+static void remove_new(const struct lmdb *db)
+{
+    (void)unlinkat(db->dir_fd, NEW_DIRECTORY "/" DATABASE_FILE, 0);
+    (void)unlinkat(db->dir_fd, NEW_DIRECTORY "/" LOCK_FILE, 0);
+    (void)unlinkat(db->dir_fd, NEW_DIRECTORY, AT_REMOVEDIR);
+}
+
+static int make_new(const struct lmdb *db)
+{
+    MDB_env *env;
+    char *path = xasprintf("%s/" NEW_DIRECTORY, db->path);
+    remove_new(db); /* a start that was killed may have left it */
+    int rc = mkdirat(db->dir_fd, NEW_DIRECTORY, 0700) < 0 ? errno : mdb_env_create(&env);
+    if (rc == 0) {
+        rc = fill_new(env, path);
+        mdb_env_close(env);
+    }
+    if (rc == 0 &&
+        (renameat(db->dir_fd, NEW_DIRECTORY "/" DATABASE_FILE, db->dir_fd, DATABASE_FILE) < 0 ||
+         fsync(db->dir_fd) < 0))
+        rc = errno;
+    remove_new(db);
+    free(path);
+    return rc;
+}
+
+static int create_database(const struct lmdb *db, struct err *e)
+{
+    if (faccessat(db->dir_fd, DATABASE_FILE, F_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) == 0 ||
+        errno != ENOENT)
+        return 0; /* what is there is for others to judge */
+    int rc = make_new(db);
+    if (rc == 0)
+        return 0;
+    return err_set(e, rc == ENOSPC || rc == EDQUOT ? ERR_NO_SPACE : ERR_IO,
+                   "cannot create %s/" DATABASE_FILE ": %s", db->path, reason(rc));
 }
 
 static void lmdb_close(struct store_backend *backend)
@@ -193,14 +274,31 @@ static int load_objects(const struct lmdb *db, MDB_txn *txn, const struct store_
     int failed = 0;
     while (!failed && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
         struct object *obj;
-        failed = record_decode(key.mv_data, key.mv_size, value.mv_data, value.mv_size, &obj, e);
+        struct err why = {0};
+        failed = record_decode(key.mv_data, key.mv_size, value.mv_data, value.mv_size, &obj, &why);
         if (!failed)
             to->object(to->arg, obj);
+        else
+            (void)err_set(e, failed, "%s/" DATABASE_FILE ": %s", db->path, why.text);
     }
     mdb_cursor_close(cursor);
     if (failed)
         return failed;
     return rc == MDB_NOTFOUND ? 0 : open_error(db, rc, e);
+}
+
+/* What follows a value's text: a NUL and the checksum of key, NUL and text. */
+static void meta_trailer(const char *name, const char *text, size_t len, uint8_t out[META_TRAILER])
+{
+    struct buf_out all;
+    buf_out_init(&all);
+    buf_put(&all, name, strlen(name) + 1);
+    buf_put(&all, text, len);
+    uint32_t crc = record_crc(all.data, all.len);
+    buf_out_fini(&all);
+    out[0] = 0;
+    for (size_t i = 0; i < 4; i++)
+        out[1 + i] = (uint8_t)(crc >> (24 - 8 * i));
 }
 
 static int load_meta_value(const struct store_loader *to, const char *key, const char *value)
@@ -222,6 +320,24 @@ static int load_meta_value(const struct store_loader *to, const char *key, const
     return 0;
 }
 
+/* The text of a value, owned, or NULL when it is not as it was written. */
+static char *meta_decode(const char *name, const MDB_val *value)
+{
+    if (!strcmp(name, "format"))
+        return xstrndup(value->mv_data, value->mv_size);
+    if (value->mv_size < META_TRAILER)
+        return NULL;
+    size_t len = value->mv_size - META_TRAILER;
+    char *text = xmemdup(value->mv_data, len + 1);
+    uint8_t trailer[META_TRAILER];
+    meta_trailer(name, text, len, trailer);
+    if (strlen(name) && memchr(text, 0, len) == NULL &&
+        !memcmp((const char *)value->mv_data + len, trailer, META_TRAILER))
+        return text;
+    free(text);
+    return NULL;
+}
+
 static int load_meta(const struct lmdb *db, MDB_txn *txn, const struct store_loader *to,
                      struct err *e)
 {
@@ -232,12 +348,11 @@ static int load_meta(const struct lmdb *db, MDB_txn *txn, const struct store_loa
         return open_error(db, rc, e);
     int failed = 0;
     while (!failed && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-        char *name = xstrndup(key.mv_data, key.mv_size),
-             *text = xstrndup(value.mv_data, value.mv_size);
-        failed = load_meta_value(to, name, text);
+        char *name = xstrndup(key.mv_data, key.mv_size), *text = meta_decode(name, &value);
+        failed = text ? load_meta_value(to, name, text) : ERR_INVALID;
         if (failed)
-            (void)err_set(e, failed, "the value %.200s of the database in %s is damaged", name,
-                          db->path);
+            (void)err_set(e, failed, "%s/" DATABASE_FILE ": the value %.200s is damaged", db->path,
+                          name);
         free(name);
         free(text);
     }
@@ -284,8 +399,15 @@ static int put_object(struct lmdb *db, MDB_txn *txn, const struct store_change *
 static int put_text(const struct lmdb *db, MDB_txn *txn, const char *name, const char *text)
 {
     MDB_val key = {.mv_size = strlen(name), .mv_data = unconst(name)};
-    MDB_val value = {.mv_size = strlen(text), .mv_data = unconst(text)};
-    return mdb_put(txn, db->meta, &key, &value, 0);
+    MDB_val value = {.mv_size = strlen(text) + META_TRAILER, .mv_data = NULL};
+    uint8_t trailer[META_TRAILER];
+    meta_trailer(name, text, strlen(text), trailer);
+    int rc = mdb_put(txn, db->meta, &key, &value, MDB_RESERVE);
+    if (rc == 0) {
+        memcpy(value.mv_data, text, strlen(text));
+        memcpy((char *)value.mv_data + strlen(text), trailer, META_TRAILER);
+    }
+    return rc;
 }
 
 static int put_all(struct lmdb *db, MDB_txn *txn, const struct store_commit *commit)
@@ -433,6 +555,10 @@ int store_lmdb_open(const struct store_opts *opts, struct store_backend **out, s
     db->dir_fd = -1;
     db->map_bytes = opts->map_bytes ? opts->map_bytes : MAP_DEFAULT;
     int rc = lock_directory(db, e);
+    if (rc == 0)
+        rc = create_database(db, e);
+    if (rc == 0)
+        rc = check_file(db, e);
     if (rc == 0)
         rc = open_env(db, e);
     if (rc < 0) {

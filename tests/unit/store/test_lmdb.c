@@ -204,10 +204,10 @@ static void poke(struct fixture *f, const char *table, const char *key,
     free(owned);
 }
 
-static void to_format_2(MDB_val *value)
+static void to_format_3(MDB_val *value)
 {
     value->mv_size = 1;
-    memcpy(value->mv_data, "2", 1);
+    memcpy(value->mv_data, "3", 1);
 }
 
 static void flip_a_bit(MDB_val *value)
@@ -225,8 +225,8 @@ static void a_newer_schema_is_refused(void **state)
 {
     struct fixture *f = *state;
     store_close(f->store);
-    poke(f, "meta", "format", to_format_2);
-    expect_refusal(f, ERR_INVALID, "has format 2, this version of ordinald knows only 1");
+    poke(f, "meta", "format", to_format_3);
+    expect_refusal(f, ERR_INVALID, "data.mdb has format 3, this version of ordinald knows only 2");
     fixture_remove_tree(f->dir);
     fixture_open(f);
 }
