@@ -48,6 +48,7 @@ struct version_log {
 };
 
 struct daemon {
+    const struct http_tls *tls; /* borrowed; NULL: none */
     struct options options;
     struct loop *loop;
     struct probe_server *probe;
@@ -485,9 +486,7 @@ static int api_start(struct daemon *d, struct err *e)
         .socket = o->api_socket,
         .listen = (const char *const *)o->api_listen.items,
         .listen_count = o->api_listen.count,
-        .tls_cert = o->api_tls_cert,
-        .tls_key = o->api_tls_key,
-        .tls_client_ca = o->api_tls_client_ca,
+        .tls = d->tls,
         .dns_has = dns_has,
         .dns_arg = d,
         .dump_zone = dump_zone,
@@ -596,8 +595,15 @@ static void print_ready(const struct daemon *d)
         buf_printf(&line, "%s%s", i ? "," : " dns=", dns_server_address(d->dns, i));
     if (*d->options.api_socket)
         buf_printf(&line, " api=%s", d->options.api_socket);
-    for (size_t i = 0; i < api_server_address_count(d->api); i++)
-        buf_printf(&line, "%s%s", i ? "," : " http=", api_server_address(d->api, i));
+    for (int tls = 0; tls < 2; tls++) {
+        const char *before = tls ? " https=" : " http=";
+        for (size_t i = 0; i < api_server_address_count(d->api); i++) {
+            if (api_server_address_is_tls(d->api, i) != (tls == 1))
+                continue;
+            buf_printf(&line, "%s%s", before, api_server_address(d->api, i));
+            before = ",";
+        }
+    }
     for (size_t i = 0; i < probe_server_address_count(d->probe); i++)
         buf_printf(&line, "%s%s", i ? "," : " metrics=", probe_server_address(d->probe, i));
     (void)puts(line.data);
@@ -652,9 +658,9 @@ static int run(struct daemon *d)
     return good ? EXIT_SUCCESS : EXIT_START;
 }
 
-static int serve(struct options *options)
+static int serve(struct options *options, const struct http_tls *tls)
 {
-    struct daemon d = {.options = *options};
+    struct daemon d = {.options = *options, .tls = tls};
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
@@ -696,14 +702,28 @@ static int print_help(void)
                "Exit codes: 0 after SIGTERM, 1 configuration error, 2 start failure.") < 0;
 }
 
+/* The files of TLS, as long as they can be read: a key may be root's alone. */
+static int tls_load(const struct options *o, struct http_tls **out, struct err *e)
+{
+    const struct http_tls_files files = {
+        .cert = o->api_tls_cert, .key = o->api_tls_key, .client_ca = o->api_tls_client_ca};
+    return *files.cert ? http_tls_new(&files, out, e) : 0;
+}
+
 enum mode { MODE_SERVE, MODE_CHECK, MODE_PRINT };
 
 static int configured(const char *file, const char *const *settings, size_t count, enum mode mode)
 {
     struct options options;
+    struct http_tls *tls = NULL;
     struct err e = {0};
     if (conf_load(file, settings, count, &options, &e) < 0) {
         (void)fprintf(stderr, "ordinald: %s\n", e.text);
+        return EXIT_CONFIG;
+    }
+    if (mode != MODE_PRINT && tls_load(&options, &tls, &e) < 0) {
+        (void)fprintf(stderr, "ordinald: %s\n", e.text);
+        conf_fini(&options);
         return EXIT_CONFIG;
     }
     int rc = EXIT_SUCCESS;
@@ -719,8 +739,9 @@ static int configured(const char *file, const char *const *settings, size_t coun
     } else if (mode == MODE_CHECK) {
         (void)puts("configuration ok");
     } else {
-        rc = serve(&options);
+        rc = serve(&options, tls);
     }
+    http_tls_free(tls);
     conf_fini(&options);
     return rc;
 }

@@ -58,15 +58,22 @@ const char *check_endpoint(const char *value)
     return parse_number(port, 0, 65535, &number) ? NULL : "does not end in a port from 0 to 65535";
 }
 
-const char *check_loopback(const char *value)
+bool endpoint_needs_tls(const char *value)
 {
-    const char *wrong = check_endpoint(value);
-    if (wrong)
-        return wrong;
-    if (strncmp(value, "127.", 4) != 0 && strncmp(value, "[::1]:", 6) != 0)
-        return "is not a loopback address; anything else needs TLS, which this version does not "
-               "have";
-    return NULL;
+    char host[64];
+    const char *port;
+    uint8_t bytes[16];
+    static const uint8_t one[16] = {[15] = 1};
+    if (strncmp(value, "https://", 8) == 0 || !endpoint_split(value, host, &port))
+        return true;
+    if (inet_pton(AF_INET, host, bytes) == 1)
+        return bytes[0] != 127;
+    return inet_pton(AF_INET6, host, bytes) != 1 || memcmp(bytes, one, sizeof one) != 0;
+}
+
+const char *check_api_listen(const char *value)
+{
+    return check_endpoint(strncmp(value, "https://", 8) == 0 ? value + 8 : value);
 }
 
 const char *check_address(const char *value)

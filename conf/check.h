@@ -2,8 +2,10 @@
  * else what is wrong. */
 #pragma once
 
-const char *check_endpoint(const char *value); /* ADDR:PORT */
-const char *check_loopback(const char *value); /* the same, on loopback */
+#include <stdbool.h>
+
+const char *check_endpoint(const char *value);   /* ADDR:PORT */
+const char *check_api_listen(const char *value); /* the same, "https://" may be before it */
 const char *check_address(const char *value);
 const char *check_cidr(const char *value);
 const char *check_network(const char *value); /* "any", an address or a CIDR */
@@ -14,3 +16,6 @@ const char *check_socket(const char *value);  /* "" or an absolute path that fit
 const char *check_path(const char *value);
 const char *check_class(const char *value); /* "" or a DNS subdomain */
 const char *check_prefix(const char *value);
+
+/* A value of api.listen that is not plain HTTP on loopback. */
+bool endpoint_needs_tls(const char *value);

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/json.h"
 #include "base/yaml.h"
+#include "conf/check.h"
 #include "conf/value.h"
 
 #define FILE_MAX (1 << 20)
@@ -212,6 +213,29 @@ static int check_ranges(const struct string_list *list, const char *name, struct
                             : 0;
 }
 
+/* TLS is complete or absent, and there where an address needs it. */
+static int check_tls(const struct options *o, struct err *e)
+{
+    const struct {
+        const char *name, *value;
+    } files[] = {{"api.tls-cert", o->api_tls_cert},
+                 {"api.tls-key", o->api_tls_key},
+                 {"api.tls-client-ca", o->api_tls_client_ca}};
+    const char *why = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(files) && !why; i++)
+        why = *files[i].value ? files[i].name : NULL;
+    for (size_t i = 0; i < o->api_listen.count; i++)
+        if (endpoint_needs_tls(o->api_listen.items[i]))
+            why = o->api_listen.items[i];
+    for (size_t i = 0; i < ARRAY_SIZE(files) && why; i++)
+        if (!*files[i].value)
+            return err_set(e, ERR_INVALID,
+                           "%s: is empty; %s%s needs api.tls-cert, api.tls-key and "
+                           "api.tls-client-ca (plain HTTP is for loopback only)",
+                           files[i].name, *why == 'a' ? "" : "api.listen ", why);
+    return 0;
+}
+
 /* What no single value shows: ranges per family, the order of the pod prefixes, something to listen
  * on, reserved options. */
 static int check_across(struct options *o, struct err *e)
@@ -232,6 +256,8 @@ static int check_across(struct options *o, struct err *e)
         return err_set(e, ERR_INVALID, "access.query: is empty, nobody could ask");
     if (o->api_socket[0] == '\0' && o->api_listen.count == 0)
         return err_set(e, ERR_INVALID, "api.socket: empty, and api.listen too: nobody could write");
+    if ((rc = check_tls(o, e)) < 0)
+        return rc;
     for (size_t i = 0; i < options_count; i++)
         if (options_table[i].is_reserved && !value_is_default(o, &options_table[i]))
             return err_set(

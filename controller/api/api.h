@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/list.h"
 #include "controller/api/accept.h"
+#include "controller/api/caller.h"
 #include "controller/api/discovery.h"
 #include "controller/api/http.h"
 #include "controller/api/query.h"
@@ -46,6 +47,7 @@ struct api_request {
     struct api_server *api;
     struct http_exchange *x;
     struct route route;
+    struct access_who who; /* borrows from the peer */
     enum route_verb verb;
     struct api_query q;
     unsigned variant;        /* ACCEPT_JSON, ACCEPT_TABLE or ACCEPT_PARTIAL */

@@ -6,7 +6,6 @@
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +71,7 @@ int http_server_new(struct loop *loop, const struct http_opts *opts, struct http
     o->max_head_bytes = o->max_head_bytes ? o->max_head_bytes : 32768;
     o->max_body_bytes = o->max_body_bytes ? o->max_body_bytes : (size_t)3 << 20;
     o->idle_us = o->idle_us ? o->idle_us : 120000000;
+    o->handshake_us = o->handshake_us ? o->handshake_us : 10000000;
     o->head_us = o->head_us ? o->head_us : 15000000;
     o->body_us = o->body_us ? o->body_us : 60000000;
     o->write_us = o->write_us ? o->write_us : 60000000;
@@ -162,6 +162,7 @@ static void on_accept_error(struct evconnlistener *ev, void *arg)
     struct http_listener *l = listener_from(arg);
     int code = evutil_socket_geterror(evconnlistener_get_fd(ev));
     LOG_LIMITED(LOG_WARN, "api=accept error=%s", evutil_socket_error_to_string(code));
+    http_counters.accept_errors++;
     evconnlistener_disable(ev);
     loop_timer_set(&l->retry, clock_mono_us() + HTTP_EMFILE_US);
 }
@@ -289,54 +290,6 @@ int http_listen_unix(struct http_server *server, const char *path, struct err *e
     return 0;
 }
 
-static int select_http11(SSL *ssl, const unsigned char **out, unsigned char *out_len,
-                         const unsigned char *in, unsigned int in_len, void *arg)
-{
-    static const unsigned char ours[] = "\x08http/1.1";
-    unsigned char *chosen = NULL;
-    (void)ssl;
-    (void)arg;
-    if (SSL_select_next_proto(&chosen, out_len, ours, sizeof ours - 1, in, in_len) !=
-        OPENSSL_NPN_NEGOTIATED)
-        return SSL_TLSEXT_ERR_NOACK;
-    *out = chosen;
-    return SSL_TLSEXT_ERR_OK;
-}
-
-static SSL_CTX *tls_new(const struct http_tls *tls, struct err *e)
-{
-    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-    const char *what = "TLS";
-    bool ok = ctx && SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1;
-    if (ok) {
-        what = tls->cert;
-        ok = SSL_CTX_use_certificate_chain_file(ctx, tls->cert) == 1;
-    }
-    if (ok) {
-        what = tls->key;
-        ok = SSL_CTX_use_PrivateKey_file(ctx, tls->key, SSL_FILETYPE_PEM) == 1 &&
-             SSL_CTX_check_private_key(ctx) == 1;
-    }
-    if (ok) {
-        what = tls->client_ca;
-        ok = SSL_CTX_load_verify_locations(ctx, tls->client_ca, NULL) == 1;
-        if (ok)
-            SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(tls->client_ca));
-    }
-    if (!ok) {
-        char text[256];
-        ERR_error_string_n(ERR_get_error(), text, sizeof text);
-        ERR_clear_error();
-        SSL_CTX_free(ctx);
-        err_set(e, ERR_IO, "%s: %s", what, text);
-        return NULL;
-    }
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-    SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"ordinald", 8);
-    SSL_CTX_set_alpn_select_cb(ctx, select_http11, NULL);
-    return ctx;
-}
-
 bool http_address_is_loopback(const char *address)
 {
     struct in_addr in;
@@ -410,9 +363,9 @@ int http_listen_tcp(struct http_server *server, const char *address, const struc
     if (rc < 0)
         return rc;
     struct http_listener *l = listener_new(server);
-    if (tls && !(l->tls = tls_new(tls, e))) {
-        listener_free(l);
-        return ERR_IO;
+    if (tls) {
+        l->tls = tls->ctx;
+        CHECK(SSL_CTX_up_ref(l->tls) == 1);
     }
     rc = listen_on(server, (const struct sockaddr *)&addr, (socklen_t)len, l, e, address);
     if (rc < 0) {
@@ -422,6 +375,23 @@ int http_listen_tcp(struct http_server *server, const char *address, const struc
     l->address = bound_address(evconnlistener_get_fd(l->ev));
     list_push_back(&server->listeners, &l->link);
     return 0;
+}
+
+static const struct http_listener *tcp_listener(const struct http_server *server, size_t i)
+{
+    LIST_FOREACH(it, &server->listeners)
+    {
+        const struct http_listener *l = LIST_ENTRY(it, struct http_listener, link);
+        if (l->address && i-- == 0)
+            return l;
+    }
+    return NULL;
+}
+
+bool http_address_is_tls(const struct http_server *server, size_t i)
+{
+    const struct http_listener *l = tcp_listener(server, i);
+    return l && l->tls;
 }
 
 size_t http_address_count(const struct http_server *server)
@@ -434,13 +404,8 @@ size_t http_address_count(const struct http_server *server)
 
 const char *http_address(const struct http_server *server, size_t i)
 {
-    LIST_FOREACH(it, &server->listeners)
-    {
-        const struct http_listener *l = LIST_ENTRY(it, struct http_listener, link);
-        if (l->address && i-- == 0)
-            return l->address;
-    }
-    return NULL;
+    const struct http_listener *l = tcp_listener(server, i);
+    return l ? l->address : NULL;
 }
 
 /* ---- metrics ---- */
@@ -460,6 +425,10 @@ void http_metrics_register(void)
         {"ordinald_http_refused_total", METRIC_COUNTER,
          "Connections and requests refused before they were routed.", collect,
          &http_counters.refused},
+        {"ordinald_http_tls_failures_total", METRIC_COUNTER,
+         "TLS handshakes that failed or took too long.", collect, &http_counters.tls_failures},
+        {"ordinald_http_accept_errors_total", METRIC_COUNTER,
+         "Failures of accept, such as no descriptors left.", collect, &http_counters.accept_errors},
         {"ordinald_http_received_bytes_total", METRIC_COUNTER, "Bytes of requests.", collect,
          &http_counters.received_bytes},
         {"ordinald_http_sent_bytes_total", METRIC_COUNTER, "Bytes of replies.", collect,

@@ -25,6 +25,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "controller/api/http_parse.h"
+#include "controller/api/http_tls.h"
 
 enum http_pull {
     HTTP_PULL_MORE, /* there is more: call again when the client has read this */
@@ -79,8 +80,9 @@ typedef void http_handler_fn(void *arg, struct http_exchange *x);
 struct http_opts {
     http_handler_fn *handler;
     void *arg;
-    const char *owner_socket; /* TCP peers must be its owner, in its group, root or ourselves; NULL:
-                                 no such check */
+    /* Local peers (Unix socket, plain TCP) must be root, ourselves, or the owner or in the group of
+     * this file; "": of our own group. NULL: no such check. */
+    const char *owner_socket;
     bool refuse_browsers; /* Host must be loopback, no Origin: a page in a browser cannot reach us
                              over TCP */
     /* 0 takes the default. */
@@ -89,6 +91,7 @@ struct http_opts {
     size_t max_body_bytes;  /* 3 MiB */
     int64_t idle_us;        /* 120 s: between requests (longer than the 90 s for which Go keeps a
                                connection) */
+    int64_t handshake_us;   /* 10 s: from accept to the end of the TLS handshake */
     int64_t head_us;        /* 15 s: from the first byte of a head to its last */
     int64_t body_us;        /* 60 s: from the head to the last byte of the body */
     int64_t write_us;       /* 60 s: without any progress of a reply */
@@ -101,19 +104,17 @@ int http_server_new(struct loop *loop, const struct http_opts *opts, struct http
  * fine. */
 void http_server_free(struct http_server *server, int64_t drain_us);
 
-/* Unix socket, mode 0660. A stale socket is replaced, one that is served is not. ERR_IO. */
+/* Unix socket, mode 0660; who connects is checked by its credentials as well. A stale socket is
+ * replaced, one that is served is not. ERR_IO. */
 int http_listen_unix(struct http_server *server, const char *path, struct err *e);
 
-struct http_tls {
-    const char *cert, *key,
-        *client_ca; /* files; clients must show a certificate signed by client_ca */
-};
-/* "127.0.0.1:8001" or "[::1]:0". tls may be NULL. ERR_INVALID, ERR_IO. */
+/* "127.0.0.1:8001" or "[::1]:0". tls NULL: plain. ERR_INVALID, ERR_IO. */
 int http_listen_tcp(struct http_server *server, const char *address, const struct http_tls *tls,
                     struct err *e);
 /* TCP listeners in order, with the ports they got. */
 size_t http_address_count(const struct http_server *server);
 const char *http_address(const struct http_server *server, size_t i);
+bool http_address_is_tls(const struct http_server *server, size_t i);
 /* True for an address text of the loopback range. */
 bool http_address_is_loopback(const char *address);
 

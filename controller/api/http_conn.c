@@ -1,6 +1,10 @@
 #include "controller/api/http_conn.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <event2/bufferevent_ssl.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -41,6 +45,7 @@ static void conn_release(struct http_conn *c)
     request_fini(c);
     arena_fini(&c->x.arena);
     buf_out_fini(&c->body);
+    http_tls_subject_fini(&c->subject);
     loop_timer_fini(&c->deadline);
     list_remove(&c->link);
     struct http_server *server = c->server;
@@ -73,9 +78,20 @@ void http_conn_free(struct http_conn *c)
     conn_release(c);
 }
 
+static void handshake_failed(struct http_conn *c, const char *why)
+{
+    http_counters.tls_failures++;
+    LOG_LIMITED(LOG_DEBUG, "api=handshake error=\"%s\"", why);
+    http_conn_free(c);
+}
+
 static void on_deadline(void *arg)
 {
-    http_conn_free(conn_from(arg));
+    struct http_conn *c = conn_from(arg);
+    if (c->shakes_hands)
+        handshake_failed(c, "took too long");
+    else
+        http_conn_free(c);
 }
 
 static void set_deadline(struct http_conn *c, int64_t in_us)
@@ -251,16 +267,44 @@ static void refuse(struct http_conn *c, int status, const char *why)
 
 /* ---- input ---- */
 
-static bool host_is_loopback(const char *host)
+#define HOST_MAX 256
+
+/* Cuts the port off: "[::1]:8001" becomes "[::1]". False when it is no host with a port. */
+static bool host_name(const char *host, char out[HOST_MAX])
 {
-    char name[64];
     size_t len = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
-    if (len >= sizeof name || (host[len] && host[len] != ':') ||
+    if (len == 0 || len >= HOST_MAX || strlen(host) < len || (host[len] && host[len] != ':') ||
         (host[len] == ':' && strspn(host + len + 1, "0123456789") != strlen(host + len + 1)))
         return false;
-    memcpy(name, host, len);
-    name[len] = '\0';
+    memcpy(out, host, len);
+    out[len] = '\0';
+    return true;
+}
+
+static bool is_local_name(const char *name)
+{
     return evutil_ascii_strcasecmp(name, "localhost") == 0 || http_address_is_loopback(name);
+}
+
+/* A name that an attacker's DNS server gives our address to is not ours; an address cannot be given
+ * to anybody. Over TLS the names in our certificate are ours, too. */
+static bool host_is_ours(const struct http_conn *c, const char *host)
+{
+    char name[HOST_MAX];
+    uint8_t address[16];
+    if (!host_name(host, name))
+        return false;
+    if (is_local_name(name))
+        return true;
+    if (!c->is_tls)
+        return false;
+    size_t len = strlen(name);
+    if (*name == '[') {
+        name[len - 1] = '\0';
+        return inet_pton(AF_INET6, name + 1, address) == 1;
+    }
+    return inet_pton(AF_INET, name, address) == 1 ||
+           http_tls_is_named(bufferevent_openssl_get_ssl(c->bev), name);
 }
 
 /* DESIGN section 6: a page in a browser, also one that rebinds its own name to our address, cannot
@@ -276,9 +320,27 @@ static const char *browser_sign(const struct http_conn *c)
     if (site && strcmp(site, "none") != 0)
         return "requests from web pages are refused (Sec-Fetch-Site header)";
     const char *host = http_header(req, "Host");
-    if (!c->is_tls && host && !host_is_loopback(host))
-        return "the Host header must name this host: localhost or a loopback address";
+    if (!host)
+        host = req->authority;
+    if (host && !host_is_ours(c, host))
+        return c->is_tls
+                   ? "the Host header must be an address or a name of the server's certificate"
+                   : "the Host header must name this host: localhost or a loopback address";
     return NULL;
+}
+
+/* Who may not ask anything at all; the status, or 0. */
+static int peer_status(const struct http_conn *c, const char **why)
+{
+    if (c->refused) {
+        *why = c->refused;
+        return c->is_tls ? 401 : 403;
+    }
+    if (c->is_tls && clock_now_us() > c->subject.expires_us) {
+        *why = "the client's certificate has expired";
+        return 401;
+    }
+    return 0;
 }
 
 static void dispatch(struct http_conn *c)
@@ -299,10 +361,8 @@ static bool head_done(struct http_conn *c, const char *bytes, size_t len)
 {
     const char *why = NULL;
     int status = http_head_parse(bytes, len, &c->x.arena, &c->x.request, &c->framing, &why);
-    if (!status && c->refused) {
-        status = 403;
-        why = c->refused;
-    }
+    if (!status)
+        status = peer_status(c, &why);
     if (!status && (why = browser_sign(c)) != NULL)
         status = 403;
     if (!status && (uint64_t)c->framing.content_length > c->server->opts.max_body_bytes) {
@@ -434,7 +494,12 @@ static void reply_sent(struct http_conn *c)
             bufferevent_trigger(c->bev, EV_READ, BEV_OPT_DEFER_CALLBACKS);
         return;
     }
-    if (!c->lingers || c->is_tls) {
+    /* TLS says that this was all: the client can tell the end from a cut. */
+    if (c->is_tls) {
+        (void)SSL_shutdown(bufferevent_openssl_get_ssl(c->bev));
+        ERR_clear_error();
+    }
+    if (!c->lingers) {
         http_conn_free(c);
         return;
     }
@@ -458,12 +523,33 @@ static void on_write(struct bufferevent *bev, void *arg)
         reply_sent(c);
 }
 
+static void handshake_done(struct http_conn *c)
+{
+    c->shakes_hands = false;
+    (void)http_tls_subject_of(bufferevent_openssl_get_ssl(c->bev), &c->subject, &c->refused);
+    c->peer.name = c->subject.name ? c->subject.name : "";
+    c->peer.groups = c->subject.groups;
+    c->peer.group_count = c->subject.group_count;
+    if (c->subject.name)
+        c->refused = NULL;
+    LOG_LIMITED(LOG_DEBUG, "api=connection socket=tls user=\"%s\" allowed=%d", c->peer.name,
+                !c->refused);
+    set_deadline(c, c->server->opts.idle_us);
+}
+
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
     struct http_conn *c = conn_from(arg);
-    (void)bev;
-    if (what & BEV_EVENT_CONNECTED)
+    if (what & BEV_EVENT_CONNECTED) {
+        handshake_done(c);
         return;
+    }
+    if (c->shakes_hands) {
+        unsigned long code = bufferevent_get_openssl_error(bev);
+        const char *why = code ? ERR_reason_error_string(code) : NULL;
+        handshake_failed(c, why ? why : "the client left");
+        return;
+    }
     if ((what & BEV_EVENT_EOF) && (what & BEV_EVENT_READING) &&
         (c->state == CONN_HANDLING || c->state == CONN_REPLY)) {
         c->close_after = true; /* half-closed: the answer still goes out */
@@ -493,13 +579,18 @@ static void identify(struct http_conn *c, const struct http_listener *listener, 
     if (listener->is_unix) {
         if (!http_peer_unix(fd, &c->peer))
             c->refused = "the peer's credentials cannot be read";
-        LOG_LIMITED(LOG_DEBUG, "api=connection socket=unix pid=%d uid=%u gid=%u", c->peer.pid,
-                    c->peer.uid, c->peer.gid);
+        else if (c->server->opts.owner_socket &&
+                 !http_peer_may_unix(fd, &c->peer, c->server->opts.owner_socket))
+            c->refused = "this user may not use the API";
+        LOG_LIMITED(c->refused ? LOG_WARN : LOG_DEBUG,
+                    "api=connection socket=unix pid=%d uid=%u gid=%u allowed=%d", c->peer.pid,
+                    c->peer.uid, c->peer.gid, !c->refused);
         return;
     }
     c->peer.uid = UINT32_MAX;
     c->is_tcp = true;
-    c->is_tls = listener->tls != NULL;
+    c->is_tls = c->peer.is_tls = c->shakes_hands = listener->tls != NULL;
+    c->peer.name = "";
     if (c->is_tls || !c->server->opts.owner_socket)
         return;
     if (!http_peer_tcp(fd, &uid)) {
@@ -535,6 +626,6 @@ void http_conn_new(struct http_server *server, const struct http_listener *liste
     bufferevent_setcb(bev, on_read, on_write, on_event, c);
     bufferevent_setwatermark(bev, EV_READ, 0, 65536);
     bufferevent_set_timeouts(bev, NULL, &write_patience);
-    set_deadline(c, server->opts.idle_us);
+    set_deadline(c, c->shakes_hands ? server->opts.handshake_us : server->opts.idle_us);
     bufferevent_enable(bev, EV_READ);
 }

@@ -59,6 +59,8 @@ struct http_conn {
     struct http_peer peer;
     const char *refused; /* why this peer may not ask anything */
     bool is_tcp, is_tls;
+    bool shakes_hands; /* TLS: not established yet */
+    struct http_tls_subject subject;
 
     struct http_exchange x;
     struct http_framing framing;
@@ -76,7 +78,8 @@ struct http_conn {
 };
 
 struct http_counters {
-    double connections_now, connections, refused, received_bytes, sent_bytes;
+    double connections_now, connections, refused, accept_errors, tls_failures, received_bytes,
+        sent_bytes;
 };
 extern struct http_counters http_counters;
 

@@ -61,16 +61,23 @@ static int parse_method(const char *text, enum http_method *out, const char **wh
     return refuse(why, 501, "unknown method");
 }
 
-/* RFC 9112 section 3.2.2: a server accepts the absolute form as well. */
-static char *target_path(char *target)
+/* RFC 9112 section 3.2.2: a server accepts the absolute form as well. The path is moved to make
+ * room for the end of the authority. */
+static char *target_path(char *target, const char **authority)
 {
     if (*target == '/')
         return target;
     if (strncasecmp(target, "http://", 7) != 0 && strncasecmp(target, "https://", 8) != 0)
         return NULL;
-    char *authority = strstr(target, "//") + 2;
-    char *path = strpbrk(authority, "/?");
-    return path && *path == '/' && path != authority ? path : NULL;
+    char *host = strstr(target, "//") + 2;
+    char *path = strpbrk(host, "/?");
+    if (!path || *path != '/' || path == host)
+        return NULL;
+    size_t len = (size_t)(path - host);
+    memmove(host - 1, host, len);
+    host[len - 1] = '\0';
+    *authority = host - 1;
+    return path;
 }
 
 static int parse_request_line(char *line, struct http_request *req, struct http_framing *framing,
@@ -93,7 +100,7 @@ static int parse_request_line(char *line, struct http_request *req, struct http_
         return rc;
     if (!is_target(target))
         return refuse(why, 400, "malformed request target");
-    char *path = target_path(target);
+    char *path = target_path(target, &req->authority);
     if (!path)
         return refuse(why, 400, "malformed request target");
     char *query = strchr(path, '?');
@@ -183,10 +190,14 @@ static int frame_header(const struct http_header *h, struct http_framing *f, str
     return 0;
 }
 
-static int check_framing(const struct http_framing *f, const struct seen *seen, const char **why)
+static int check_framing(const struct http_request *req, const struct http_framing *f,
+                         const struct seen *seen, const char **why)
 {
     if (seen->hosts > 1 || (seen->hosts == 0 && !f->is_http10))
         return refuse(why, 400, "exactly one Host header is required");
+    const char *host = http_header(req, "Host");
+    if (req->authority && host && strcasecmp(req->authority, host) != 0)
+        return refuse(why, 400, "the Host header differs from the request target");
     if (f->is_chunked && (seen->lengths || f->is_http10))
         return refuse(why, 400, "Transfer-Encoding does not go with Content-Length or HTTP/1.0");
     return 0;
@@ -240,7 +251,7 @@ int http_head_parse(const char *bytes, size_t len, struct arena *arena, struct h
             return rc;
     }
     req->headers = headers;
-    return check_framing(framing, &seen, why);
+    return check_framing(req, framing, &seen, why);
 }
 
 /* ---- chunked bodies ---- */

@@ -21,14 +21,19 @@ struct http_header {
 
 struct http_peer {
     bool is_unix; /* uid, gid and pid are the kernel's word */
+    bool is_tls;  /* name and groups are those of a verified certificate (CN, O); no uid */
     uint32_t uid, gid;
     int32_t pid;
+    const char *name; /* borrowed from the connection, like groups */
+    char *const *groups;
+    size_t group_count;
 };
 
 struct http_request {
     enum http_method method;
-    const char *path;  /* as sent, still escaped, without the query */
-    const char *query; /* after the '?', still escaped; "" when there is none */
+    const char *path;      /* as sent, still escaped, without the query */
+    const char *query;     /* after the '?', still escaped; "" when there is none */
+    const char *authority; /* of a target in absolute form: what Host says, too; else NULL */
     const struct http_header *headers;
     size_t header_count;
     const char *body; /* NUL-terminated beyond body_len */

@@ -183,12 +183,46 @@ static bool is_member(uint32_t uid, gid_t gid)
     return member;
 }
 
-bool http_peer_may(uint32_t uid, const char *socket_path)
+/* The owner and the group that count; false when the file cannot be asked. */
+static bool owners_of(const char *socket_path, uid_t *uid, gid_t *gid)
 {
     struct stat st;
+    if (!*socket_path) {
+        *uid = geteuid();
+        *gid = getegid();
+        return true;
+    }
+    if (stat(socket_path, &st) < 0)
+        return false;
+    *uid = st.st_uid;
+    *gid = st.st_gid;
+    return true;
+}
+
+bool http_peer_may(uint32_t uid, const char *socket_path)
+{
+    uid_t owner;
+    gid_t group;
     if (uid == 0 || uid == geteuid())
         return true;
-    if (!socket_path || !*socket_path || stat(socket_path, &st) < 0)
+    return owners_of(socket_path, &owner, &group) && (owner == uid || is_member(uid, group));
+}
+
+bool http_peer_may_unix(int fd, const struct http_peer *peer, const char *socket_path)
+{
+    uid_t owner;
+    gid_t group, groups[256];
+    socklen_t len = sizeof groups;
+    if (peer->uid == 0 || peer->uid == geteuid())
+        return true;
+    if (!owners_of(socket_path, &owner, &group))
         return false;
-    return st.st_uid == uid || is_member(uid, st.st_gid);
+    if (owner == peer->uid || group == peer->gid)
+        return true;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+        return is_member(peer->uid, group);
+    for (size_t i = 0; i < len / sizeof groups[0]; i++)
+        if (groups[i] == group)
+            return true;
+    return false;
 }

@@ -15,5 +15,8 @@ bool http_peer_unix(int fd, struct http_peer *out);
 /* uid of the process that holds the other end of fd; false when it cannot be told. */
 bool http_peer_tcp(int fd, uint32_t *uid);
 /* Root, ourselves, or whom the file mode 0660 of the Unix socket would let in: its owner and the
- * members of its group. */
+ * members of its group. Path "": the members of our own group. */
 bool http_peer_may(uint32_t uid, const char *socket_path);
+/* The same for a peer of the Unix socket, whose groups the kernel knows: whatever the mode of the
+ * file has become. */
+bool http_peer_may_unix(int fd, const struct http_peer *peer, const char *socket_path);

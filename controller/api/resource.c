@@ -119,12 +119,12 @@ const char *resource_verbs(const struct resource *res)
     return "";
 }
 
-static bool has_word(const char *list, const char *word)
+bool verbs_have(const char *list, const char *verb)
 {
-    size_t len = strlen(word);
+    size_t len = strlen(verb);
     for (const char *at = list; at; at = strchr(at, ',')) {
         at += *at == ',';
-        if (strncmp(at, word, len) == 0 && (at[len] == ',' || !at[len]))
+        if (strncmp(at, verb, len) == 0 && (at[len] == ',' || !at[len]))
             return true;
     }
     return false;
@@ -132,7 +132,7 @@ static bool has_word(const char *list, const char *word)
 
 bool resource_has_verb(const struct resource *res, const char *verb)
 {
-    return has_word(resource_verbs(res), verb);
+    return verbs_have(resource_verbs(res), verb);
 }
 
 #define READ_WRITE "get,patch,update"
@@ -174,5 +174,5 @@ const struct subresource_row *resource_subresource(const struct resource *res, c
 bool resource_sub_has_verb(const struct resource *res, const char *sub, const char *verb)
 {
     const struct subresource_row *row = resource_subresource(res, sub);
-    return row && has_word(row->verbs, verb);
+    return row && verbs_have(row->verbs, verb);
 }

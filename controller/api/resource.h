@@ -42,6 +42,8 @@ const struct api_group *api_group_get(size_t i);
 /* Verbs as discovery lists them, comma separated. */
 const char *resource_verbs(const struct resource *res);
 bool resource_has_verb(const struct resource *res, const char *verb);
+/* Is a verb in such a list? */
+bool verbs_have(const char *list, const char *verb);
 struct subresource_row {
     const char *name;
     const char *group, *version, *kind_name; /* of what it takes and gives; NULL: the parent's */

@@ -256,7 +256,8 @@ static int write_once(struct write *w, struct err *e)
     struct api_request *r = w->r;
     struct verb v = {.reg = r->api->reg,
                      .unit = store_unit_new(r->api->store),
-                     .role = ROLE_ADMIN,
+                     .role = r->who.role,
+                     .node = r->who.node,
                      .replaces = r->verb == VERB_UPDATE,
                      .dry_run = r->q.dry_run,
                      .validation = r->q.validation,

@@ -258,6 +258,54 @@ static int refuse_sub(const struct api_request *r, struct err *e)
                    r->route.name);
 }
 
+/* spec.nodeName of the pod that is asked for. A pod that is not there and a deletion, which may be
+ * meant for an earlier pod of the name (R44), are left to the registry. */
+static const char *bound_node(const struct api_request *r)
+{
+    if (!r->route.resource->kind || r->route.resource->kind->id != KIND_POD || !r->route.name)
+        return NULL;
+    struct store_view view = store_applied(r->api->store);
+    const struct object *pod = view_find(&view, KIND_POD, r->route.ns, r->route.name);
+    return pod && r->verb != VERB_DELETE ? pod_view(pod)->node : r->who.node;
+}
+
+static int check_access(const struct api_request *r, struct err *e)
+{
+    const struct resource *res = r->route.resource;
+    const struct access_ask ask = {.verb = route_verb_name(r->verb),
+                                   .group = res->group,
+                                   .resource = res->name,
+                                   .sub = r->route.sub ? r->route.sub : "",
+                                   .ns = r->route.ns,
+                                   .name = r->route.name,
+                                   .bound_node = bound_node(r)};
+    if (access_allows(&r->who, &ask))
+        return 0;
+    struct buf_out why;
+    buf_out_init(&why);
+    caller_refusal(&r->x->request.peer, &ask, &why);
+    err_set(e, ERR_FORBIDDEN, "%s%s%s%s%s%s is forbidden: %s", res->name, *res->group ? "." : "",
+            res->group, r->route.name ? " \"" : "", r->route.name ? r->route.name : "",
+            r->route.name ? "\"" : "", why.data);
+    buf_out_fini(&why);
+    return ERR_FORBIDDEN;
+}
+
+/* The same for what is no resource; discovery is for everybody. */
+static int check_path_access(const struct api_request *r, const char *verb, struct err *e)
+{
+    const char *path = r->x->request.path;
+    if (access_allows_path(r->who.role, verb, path))
+        return 0;
+    struct buf_out user;
+    buf_out_init(&user);
+    caller_name(&r->x->request.peer, &user);
+    err_set(e, ERR_FORBIDDEN, "forbidden: User \"%s\" cannot %s path \"%s\"",
+            user.data ? user.data : "", verb, path);
+    buf_out_fini(&user);
+    return ERR_FORBIDDEN;
+}
+
 static bool verb_is_served(const struct api_request *r)
 {
     const struct resource *res = r->route.resource;
@@ -271,8 +319,8 @@ static bool verb_is_served(const struct api_request *r)
 
 static int check_request(struct api_request *r, struct err *e)
 {
-    int rc = refuse_sub(r, e);
-    if (rc < 0)
+    int rc = r->verb == VERB_NONE ? 0 : check_access(r, e);
+    if (rc < 0 || (rc = refuse_sub(r, e)) < 0)
         return rc;
     if (!verb_is_served(r))
         return err_set(e, ERR_METHOD,
@@ -337,6 +385,7 @@ void api_handle(void *arg, struct http_exchange *x)
     r->x = x;
     r->verb = VERB_NONE;
     r->variant = ACCEPT_JSON;
+    caller_of(&x->request.peer, &r->who);
     buf_out_init(&r->warnings);
     if (!route_parse(x->request.path, &x->arena, &r->route)) {
         r->route.resource = NULL;
@@ -353,11 +402,16 @@ void api_handle(void *arg, struct http_exchange *x)
         handle_resource(r);
         return;
     }
+    bool reads = x->request.method == HTTP_GET || x->request.method == HTTP_HEAD;
+    if (check_path_access(r, reads ? "get" : "create", &e) < 0) {
+        api_reply_err(r, &e);
+        return;
+    }
     if (r->route.to == ROUTE_BACKUP || r->route.to == ROUTE_ZONES) {
         admin_handle(r);
         return;
     }
-    if (x->request.method != HTTP_GET && x->request.method != HTTP_HEAD) {
+    if (!reads) {
         err_set(&e, ERR_METHOD, "the server does not allow this method on the requested resource");
         api_reply_err(r, &e);
         return;
@@ -409,23 +463,22 @@ static bool is_loopback(const char *address)
 
 static int listen_all(struct api_server *api, const struct api_opts *opts, struct err *e)
 {
-    const struct http_tls tls = {
-        .cert = opts->tls_cert, .key = opts->tls_key, .client_ca = opts->tls_client_ca};
-    bool has_tls = tls.cert && *tls.cert && tls.key && *tls.key && tls.client_ca && *tls.client_ca;
     if (opts->socket && *opts->socket) {
         int rc = http_listen_unix(api->http, opts->socket, e);
         if (rc < 0)
             return rc;
     }
     for (size_t i = 0; i < opts->listen_count; i++) {
-        bool local = is_loopback(opts->listen[i]);
-        if (!local && !has_tls)
-            return err_set(
-                e, ERR_INVALID,
-                "api.listen %s: off loopback the API needs api.tls-cert, api.tls-key and "
-                "api.tls-client-ca",
-                opts->listen[i]);
-        int rc = http_listen_tcp(api->http, opts->listen[i], local ? NULL : &tls, e);
+        const char *address = opts->listen[i];
+        bool plain = strncmp(address, "https://", 8) != 0;
+        address += plain ? 0 : 8;
+        plain = plain && is_loopback(address);
+        if (!plain && !opts->tls)
+            return err_set(e, ERR_INVALID,
+                           "api.listen %s: TLS needs api.tls-cert, api.tls-key and "
+                           "api.tls-client-ca",
+                           opts->listen[i]);
+        int rc = http_listen_tcp(api->http, address, plain ? NULL : opts->tls, e);
         if (rc < 0)
             return rc;
     }
@@ -470,4 +523,9 @@ size_t api_server_address_count(const struct api_server *server)
 const char *api_server_address(const struct api_server *server, size_t i)
 {
     return http_address(server->http, i);
+}
+
+bool api_server_address_is_tls(const struct api_server *server, size_t i)
+{
+    return http_address_is_tls(server->http, i);
 }

@@ -2,8 +2,9 @@
  * api.md).
  *
  * Control thread, on the loop's event base. Listens on a Unix socket (mode 0660, peer credentials)
- * and, when asked, on loopback TCP. Reads see the applied state; writes go through registry verbs
- * and are answered after the turn that committed them. */
+ * and, when asked, on loopback TCP (the peer's uid) and with TLS (client certificates). Reads see
+ * the applied state; writes go through registry verbs and are answered after the turn that
+ * committed them. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,14 +13,15 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/loop.h"
+#include "controller/api/http_tls.h"
 #include "controller/registry/registry.h"
 
 struct api_opts {
-    const char *socket;        /* path, "" = none */
-    const char *const *listen; /* "127.0.0.1:8001", port 0 picks one */
+    const char *socket; /* path, "" = none */
+    /* "127.0.0.1:8001", port 0 picks one; plain on loopback, TLS elsewhere and after "https://". */
+    const char *const *listen;
     size_t listen_count;
-    const char *tls_cert, *tls_key,
-        *tls_client_ca; /* for addresses off loopback; NULL or "" = none */
+    const struct http_tls *tls; /* borrowed for the call; NULL: none */
     /* ?waitForDNS=true: true when every worker answers from a version that includes revision; may
      * be NULL. */
     bool (*dns_has)(void *arg, uint64_t revision);
@@ -37,6 +39,7 @@ int api_server_start(const struct api_opts *opts, struct loop *loop, struct regi
 void api_server_stop(struct api_server *server);
 size_t api_server_address_count(const struct api_server *server);
 const char *api_server_address(const struct api_server *server, size_t i); /* "127.0.0.1:34567" */
+bool api_server_address_is_tls(const struct api_server *server, size_t i);
 
 /* ---- the small listeners: /metrics, /livez, /health, /readyz, /ready (DESIGN section 2) ---- */
 

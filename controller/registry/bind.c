@@ -81,7 +81,9 @@ static int check_binding(const struct verb *v, const struct object *pod, const c
                        pod->name);
         return fail_conflict(pod->kind, pod->name, detail, e);
     }
-    return role_check(v, pod->kind, pod->ns, pod->name, pod, SUB_NONE, false, e);
+    const struct access_ask ask = {
+        .verb = "create", .sub = "binding", .ns = pod->ns, .name = pod->name};
+    return role_check(v, pod->kind, &ask, pod, e);
 }
 
 /* The body of an action against its path (A19). */
@@ -142,7 +144,8 @@ int verb_evict(const struct verb *v, const char *ns, const char *pod, const cJSO
         return rc;
     if (!found)
         return fail_not_found(kind_get(KIND_POD), pod, e);
-    if ((rc = role_check(v, found->kind, ns, pod, found, SUB_NONE, true, e)) < 0)
+    const struct access_ask ask = {.verb = "create", .sub = "eviction", .ns = ns, .name = pod};
+    if ((rc = role_check(v, found->kind, &ask, found, e)) < 0)
         return rc;
     if (opts.uid && strcmp(opts.uid, found->uid) != 0) {
         char detail[256];

@@ -49,36 +49,43 @@ int delete_opts_parse(const cJSON *body, struct delete_opts *out, struct err *e)
 
 /* ---- roles ---- */
 
-static bool node_may_write(const struct verb *v, const struct kind *kind, const char *ns,
-                           const char *name, const struct object *obj, enum subresource sub,
-                           bool deletes)
+int role_check(const struct verb *v, const struct kind *kind, const struct access_ask *asked,
+               const struct object *obj, struct err *e)
 {
-    if (kind->id == KIND_NODE)
-        return strcmp(name, v->node) == 0 && !deletes;
-    if (kind->id == KIND_LEASE)
-        return strcmp(name, v->node) == 0 && strcmp(ns, "kube-node-lease") == 0;
-    if (kind->id == KIND_EVENT)
-        return !deletes;
-    if (kind->id == KIND_POD && obj)
-        return strcmp(pod_view(obj)->node, v->node) == 0 && (deletes || sub == SUB_STATUS);
-    return false;
-}
-
-int role_check(const struct verb *v, const struct kind *kind, const char *ns, const char *name,
-               const struct object *obj, enum subresource sub, bool deletes, struct err *e)
-{
+    bool deletes = strcmp(asked->verb, "delete") == 0;
     if (kind->is_read_only && v->role != ROLE_SYSTEM && !(deletes && v->role == ROLE_CONTROLLER))
         return err_set(e, ERR_METHOD,
                        "the server does not allow this method on the requested resource");
-    if (v->role == ROLE_READER)
-        return fail_forbidden(kind, name, "this client may only read", e);
-    if (v->role == ROLE_NODE && !node_may_write(v, kind, ns, name, obj, sub, deletes)) {
-        char detail[NAME_MAX_BYTES + 96];
+    const struct access_who who = {.role = v->role, .node = v->node};
+    struct access_ask ask = *asked;
+    ask.group = kind->group;
+    ask.resource = kind->resource;
+    ask.sub = asked->sub ? asked->sub : "";
+    ask.bound_node = obj && kind->id == KIND_POD ? pod_view(obj)->node : NULL;
+    if (access_allows(&who, &ask))
+        return 0;
+    char detail[NAME_MAX_BYTES + 96];
+    if (v->role == ROLE_NODE)
         (void)snprintf(detail, sizeof(detail), "node \"%.253s\" may only write what belongs to it",
                        v->node);
-        return fail_forbidden(kind, name, detail, e);
-    }
-    return 0;
+    else
+        (void)snprintf(detail, sizeof(detail), "%s",
+                       v->role == ROLE_READER ? "this client may only read"
+                                              : "this client has no rights");
+    return fail_forbidden(kind, ask.name, detail, e);
+}
+
+/* R42: a node says of one incarnation that it has ended, and nothing else. */
+static int check_confirmation(const struct verb *v, const struct verb_key *key,
+                              const struct delete_opts *opts, struct err *e)
+{
+    if (v->role != ROLE_NODE || key->kind != KIND_POD ||
+        (opts->uid && opts->has_grace && opts->grace_s == 0))
+        return 0;
+    return fail_forbidden(kind_get(KIND_POD), key->name,
+                          "a node confirms the end of a pod by gracePeriodSeconds 0 and "
+                          "preconditions.uid, any other deletion is not its own",
+                          e);
 }
 
 /* ---- leaving ---- */
@@ -168,6 +175,7 @@ static bool is_forced(const struct deletion *d)
         return d->opts->grace_s == 0;
     case ROLE_ADMIN:
     case ROLE_READER:
+    case ROLE_NOBODY:
         return !is_finished && !(d->opts->uid && d->obj->deleted_us);
     }
     return true;
@@ -343,8 +351,9 @@ int verb_delete(const struct verb *v, const struct verb_key *key, const struct d
         return confirm_fenced(v, key, opts, out, gone, e);
     if (!d.obj)
         return fail_not_found(d.kind, key->name, e);
-    int rc = role_check(v, d.kind, ns, key->name, d.obj, SUB_NONE, true, e);
-    if (rc < 0)
+    const struct access_ask ask = {.verb = "delete", .ns = ns, .name = key->name};
+    int rc = role_check(v, d.kind, &ask, d.obj, e);
+    if (rc < 0 || (rc = check_confirmation(v, key, opts, e)) < 0)
         return rc;
     AUTO_OBJECT held = object_ref(d.obj);
     d.obj = held;

@@ -254,6 +254,10 @@ int pod_admit(const struct change *c, cJSON *obj, struct err *e)
             return fail_conflict(
                 c->kind, json_str(meta, "name", ""),
                 "the pod was removed by force; what its node reports is not believed any more", e);
+        if (c->v->role == ROLE_NODE && !json_same(json_at(obj, "metadata", "labels", NULL),
+                                                  json_at(c->old, "metadata", "labels", NULL)))
+            return fail_forbidden(c->kind, json_str(meta, "name", ""),
+                                  "a node may not change labels through the status of a pod", e);
         return identity_check_addresses(c, obj, e);
     }
     /* A pod of a set that has no epoch yet: just created, or an orphan that the set adopts (R60).

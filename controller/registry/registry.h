@@ -35,7 +35,9 @@ struct store *registry_store(const struct registry *reg);
  * StorageClass (R78). Stages a unit. */
 int registry_bootstrap(struct registry *reg, struct err *e);
 
+/* What each may do: access.h. */
 enum role {
+    ROLE_NOBODY, /* known by name, without any right */
     ROLE_ADMIN,  /* a client of the API */
     ROLE_READER, /* may not write */
     ROLE_NODE, /* a node agent: its own Node, Lease, and the status and final deletion of pods bound
@@ -107,11 +109,11 @@ int delete_opts_parse(const cJSON *body, struct delete_opts *out, struct err *e)
 /* DELETE: graceful for bound pods (R42), pending on finalizers and foreground/orphan (R63),
  * immediate otherwise. *gone: the object has left the store with this unit; else *out is the
  * terminating object. *out: last or present state, reference owned by the caller. ROLE_NODE with
- * grace 0 and a uid is the node's confirmation; so is ROLE_ADMIN with grace 0 and the uid of a
- * terminating pod (a kubelet-like client, R42). Any other grace 0 on a bound pod that has not ended
- * is a force delete and fences the incarnation (R44 [ours]); a controller's always, since the
- * collector marks pods of lost nodes Failed first. A node that confirms a fenced uid whose object
- * is gone releases the fence: *gone, *out is the identity. */
+ * grace 0 and a uid is the node's confirmation, and all it may do; so is ROLE_ADMIN with grace 0
+ * and the uid of a terminating pod (a kubelet-like client, R42). Any other grace 0 on a bound pod
+ * that has not ended is a force delete and fences the incarnation (R44 [ours]); a controller's
+ * always, since the collector marks pods of lost nodes Failed first. A node that confirms a fenced
+ * uid whose object is gone releases the fence: *gone, *out is the identity. */
 int verb_delete(const struct verb *v, const struct verb_key *key, const struct delete_opts *opts,
                 struct object **out, bool *gone, struct err *e);
 

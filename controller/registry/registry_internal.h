@@ -9,6 +9,7 @@
 #include <cjson/cJSON.h>
 
 #include "base/err.h"
+#include "controller/registry/access.h"
 #include "controller/registry/registry.h"
 #include "controller/registry/validate.h"
 #include "controller/store/store.h"
@@ -101,8 +102,8 @@ int object_leave(const struct verb *v, const struct object *obj, enum pod_end en
 /* Nothing holds it back any more: terminating, no grace, no finalizer. */
 bool tree_may_leave(const struct kind *kind, const cJSON *obj);
 /* May this role write this object (registry.h, enum role)? obj NULL: create. */
-int role_check(const struct verb *v, const struct kind *kind, const char *ns, const char *name,
-               const struct object *obj, enum subresource sub, bool deletes, struct err *e);
+int role_check(const struct verb *v, const struct kind *kind, const struct access_ask *ask,
+               const struct object *obj, struct err *e);
 
 /* ---- identities (identity.c) ---- */
 

@@ -86,7 +86,8 @@ static int create_tree(const struct change *c, const char *ns, cJSON *body, stru
     if (*json_str(meta, "resourceVersion", "") != '\0')
         return err_set(e, ERR_MALFORMED,
                        "resourceVersion should not be set on objects to be created");
-    if ((rc = role_check(c->v, c->kind, ns, name, NULL, SUB_NONE, false, e)) < 0 ||
+    const struct access_ask ask = {.verb = "create", .ns = ns, .name = name};
+    if ((rc = role_check(c->v, c->kind, &ask, NULL, e)) < 0 ||
         (rc = check_namespace(c->v, c->kind, ns, name, e)) < 0)
         return rc;
     if (*name == '\0' && *json_str(meta, "generateName", "") == '\0') {
@@ -336,7 +337,13 @@ int verb_update(const struct verb *v, const struct verb_key *key, enum subresour
     if ((sub == SUB_STATUS && !c.kind->has_status) ||
         (sub == SUB_FINALIZE && key->kind != KIND_NAMESPACE))
         return err_set(e, ERR_NOT_FOUND, "the server could not find the requested resource");
-    int rc = role_check(v, c.kind, c.before->ns, c.before->name, c.before, sub, false, e);
+    static const char *const subs[] = {[SUB_NONE] = "",
+                                       [SUB_STATUS] = "status",
+                                       [SUB_SCALE] = "scale",
+                                       [SUB_FINALIZE] = "finalize"};
+    const struct access_ask ask = {
+        .verb = "update", .sub = subs[sub], .ns = c.before->ns, .name = c.before->name};
+    int rc = role_check(v, c.kind, &ask, c.before, e);
     if (rc < 0)
         return rc;
     /* The unit may replace what it found; this one stays alive for the length of the call. */

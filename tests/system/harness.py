@@ -188,7 +188,7 @@ class Daemon:
         self.process = None
         self.keep = keep
         self.socket = os.path.join(self.dir, "api.sock")
-        self.dns = self.http = self.metrics = None
+        self.dns = self.http = self.https = self.metrics = None
         self.ports = {"dns": "127.0.0.1:0", "http": "127.0.0.1:0"}
 
     def __enter__(self):
@@ -220,6 +220,7 @@ class Daemon:
         host, port = self.ports["dns"].rsplit(":", 1)
         self.dns = (host, int(port))
         self.http = "http://" + fields["http"]
+        self.https = fields.get("https")  # of a daemon with TLS: ADDR:PORT
         self.metrics = fields["metrics"]
         return self
 

@@ -30,7 +30,7 @@ def test_arguments():
             (("--config", "/nonexistent"), 1, "", "/nonexistent: No such file"),
             (("--frobnicate",), 1, "", "frobnicate"),
             (("stray",), 1, "", "unexpected argument"),
-            (("--set", "api.listen=10.0.0.1:80"), 1, "", "loopback"),
+            (("--set", "api.listen=10.0.0.1:80"), 1, "", "api.tls-cert"),
             (("--set", "forward.upstream=127.0.0.1"), 1, "", "forward.upstream")):
         result = run(*arguments)
         assert result.returncode == code, (arguments, result)

@@ -19,6 +19,7 @@ struct api_world {
     struct store *store;
     struct registry *reg;
     struct api_server *api;
+    struct http_peer peer; /* of the requests: {0} is a local user */
 };
 
 /* One request and what came of it. */
@@ -149,6 +150,7 @@ static inline void call_send(struct call *c, struct api_world *w, const char *ta
     if (status)
         fail_msg("%s: %d %s", target, status, why);
     buf_out_fini(&head);
+    c->x.request.peer = w->peer;
     if (body) {
         char *copy = arena_alloc(&c->x.arena, body_len + 1);
         memcpy(copy, body, body_len);

@@ -151,6 +151,9 @@ static void off_loopback_needs_tls(void **state)
     struct err e = {0};
     assert_int_equal(api_server_start(&opts, w.loop, w.reg, &second, &e), ERR_INVALID);
     assert_non_null(strstr(e.text, "api.tls-cert"));
+    static const char *const secure[] = {"https://127.0.0.1:0"};
+    const struct api_opts loopback = {.listen = secure, .listen_count = 1};
+    assert_int_equal(api_server_start(&loopback, w.loop, w.reg, &second, &e), ERR_INVALID);
     assert_int_equal(api_server_address_count(w.api), 1);
     assert_int_equal(strncmp(api_server_address(w.api, 0), "127.0.0.1:", 10), 0);
     world_close(&w);

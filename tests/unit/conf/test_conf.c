@@ -135,7 +135,7 @@ static void wrong_files_name_the_line(void **state)
         {"dns:\n  workers: -1\n", "line 2: dns.workers: \"-1\" is not a whole number"},
         {"dns:\n  workers: 99999999999999999999\n", "dns.workers"},
         {"api:\n  listen: [\"10.0.0.1:80\"]\n",
-         "line 2: api.listen: \"10.0.0.1:80\" is not a loopback address"},
+         "api.tls-cert: is empty; api.listen 10.0.0.1:80 needs"},
         {"nodes:\n  pod-range: [\"10.244.0.1/16\"]\n", "has bits set beyond its prefix length"},
         {"nodes:\n  pod-range: [\"10.1.0.0/16\", \"10.2.0.0/16\"]\n",
          "nodes.pod-range: more than one network of a family"},
