@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "controller/store/object_build.h"
 #include "controller/store/object_text.h"
 #include "controller/store/pack.h"
 #include "controller/store/unconst.h"
@@ -159,6 +160,27 @@ static int read_finalizers(struct pack *p, const cJSON *meta, struct object *obj
     return 0;
 }
 
+static bool name_is_usable(const char *name)
+{
+    return *name && strlen(name) <= NAME_MAX_BYTES && !strchr(name, '/');
+}
+
+static bool namespace_is_usable(const struct kind *kind, const char *ns)
+{
+    return kind->namespaced ? *ns && strlen(ns) <= NAMESPACE_MAX && !strchr(ns, '/') : *ns == '\0';
+}
+
+bool object_name_from_key(struct object *obj)
+{
+    const char *slash = strrchr(obj->key, '/');
+    char key[OBJECT_KEY_MAX + 1];
+    if (!slash || !name_is_usable(slash + 1) || !namespace_is_usable(obj->kind, obj->ns))
+        return false;
+    obj->name = slash + 1;
+    return object_key(obj->kind, obj->ns, obj->name, key) == obj->key_len &&
+           !memcmp(key, obj->key, obj->key_len);
+}
+
 /* Key, namespace, name and uid. */
 static int read_identity(struct pack *p, const cJSON *meta, struct object *obj, struct err *e)
 {
@@ -168,11 +190,10 @@ static int read_identity(struct pack *p, const cJSON *meta, struct object *obj, 
         (rc = text_member(meta, "namespace", &ns, e)) < 0 ||
         (rc = text_member(meta, "uid", &uid, e)) < 0)
         return rc;
-    if (!*name || strlen(name) > NAME_MAX_BYTES || strchr(name, '/'))
+    if (!name_is_usable(name))
         return err_set(e, ERR_INVALID, "metadata.name: must be 1 to %d characters without '/'",
                        NAME_MAX_BYTES);
-    if (obj->kind->namespaced ? (!*ns || strlen(ns) > NAMESPACE_MAX || strchr(ns, '/'))
-                              : *ns != '\0')
+    if (!namespace_is_usable(obj->kind, ns))
         return err_set(e, ERR_INVALID,
                        obj->kind->namespaced
                            ? "metadata.namespace: must be 1 to 63 characters without '/'"
@@ -208,12 +229,38 @@ static int read_metadata(struct pack *p, const cJSON *tree, struct object *obj, 
 /* ---- text ---- */
 
 /* What every text of a kind starts with: where metadata begins is then known without reading it. */
-static size_t text_prefix(const struct kind *kind, char out[256])
+struct text_prefix {
+    char text[256];
+    size_t len;
+};
+
+static const struct text_prefix *text_prefix(const struct kind *kind)
 {
-    int n = snprintf(out, 256, "{\"apiVersion\":\"%s\",\"kind\":\"%s\",\"metadata\":{",
-                     kind->api_version, kind->name);
-    CHECK(n > 0 && n < 256);
-    return (size_t)n;
+    static struct text_prefix known[KIND_COUNT];
+    struct text_prefix *prefix = &known[kind->id];
+    if (prefix->len == 0) {
+        int n = snprintf(prefix->text, sizeof(prefix->text),
+                         "{\"apiVersion\":\"%s\",\"kind\":\"%s\",\"metadata\":{", kind->api_version,
+                         kind->name);
+        CHECK(n > 0 && (size_t)n < sizeof(prefix->text));
+        prefix->len = (size_t)n;
+    }
+    return prefix;
+}
+
+bool object_text_fits(const struct kind *kind, const char *text, size_t len)
+{
+    const struct text_prefix *prefix = text_prefix(kind);
+    return len > prefix->len && !memcmp(text, prefix->text, prefix->len);
+}
+
+void object_set_text(struct object *obj, char *at, const char *text, size_t len)
+{
+    memcpy(at, text, len);
+    at[len] = '\0';
+    obj->text = at;
+    obj->text_len = len;
+    obj->splice_at = text_prefix(obj->kind)->len;
 }
 
 /* Shallow copies of members, in a list of their own: the tree is borrowed and stays as it is. */
@@ -278,7 +325,6 @@ static char *print_text(const struct kind *kind, const cJSON *tree, size_t *len)
 static int build(struct pack *p, const struct kind *kind, const cJSON *tree, const char *text,
                  size_t text_len, struct object **out, struct err *e)
 {
-    char prefix[256];
     struct object *obj = pack_alloc(p, sizeof(*obj));
     obj->refs = 1;
     obj->kind = kind;
@@ -286,9 +332,7 @@ static int build(struct pack *p, const struct kind *kind, const cJSON *tree, con
     if (rc < 0)
         return rc;
     obj->view = view_build(p, tree, obj);
-    obj->text = pack_bytes(p, text, text_len);
-    obj->text_len = text_len;
-    obj->splice_at = text_prefix(kind, prefix);
+    object_set_text(obj, pack_room(p, text_len + 1), text, text_len);
     *out = obj;
     return 0;
 }
@@ -330,9 +374,7 @@ int object_new(const struct kind *kind, const cJSON *tree, struct object **out, 
 int object_load(const struct kind *kind, const char *text, size_t len, uint64_t create_revision,
                 uint64_t mod_revision, struct object **out, struct err *e)
 {
-    char prefix[256];
-    size_t prefix_len = text_prefix(kind, prefix);
-    if (len < prefix_len || memcmp(text, prefix, prefix_len) != 0)
+    if (!object_text_fits(kind, text, len))
         return err_set(e, ERR_INVALID, "the text does not start as a stored %s does", kind->name);
     cJSON *tree = json_parse(text, len, e);
     if (!tree)

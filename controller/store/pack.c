@@ -19,6 +19,11 @@ void *pack_alloc(struct pack *p, size_t size)
     return at;
 }
 
+char *pack_room(struct pack *p, size_t size)
+{
+    return take(p, size);
+}
+
 char *pack_bytes(struct pack *p, const void *bytes, size_t len)
 {
     char *at = take(p, len + 1);
@@ -28,16 +33,33 @@ char *pack_bytes(struct pack *p, const void *bytes, size_t len)
     return at;
 }
 
+static const char *const common[PACK_COMMON_COUNT] = {
+    "",          "TCP",        "UDP",         "Pod",     "v1",
+    "default",   "http",       "IPv4",        "IPv6",    "True",
+    "ClusterIP", "Pending",    "None",        "Bound",   "Delete",
+    "Retain",    "Filesystem", "StatefulSet", "apps/v1", "default-scheduler"};
+
+const char *pack_common(size_t number)
+{
+    CHECK(number < PACK_COMMON_COUNT);
+    return common[number];
+}
+
+size_t pack_common_find(const char *text)
+{
+    size_t i = 0;
+    if (*text == '\0')
+        return 0;
+    while (i < PACK_COMMON_COUNT && common[i] != text)
+        i++;
+    return i;
+}
+
 const char *pack_str(struct pack *p, const char *text)
 {
-    static const char *const common[] = {
-        "",          "TCP",        "UDP",         "Pod",     "v1",
-        "default",   "http",       "IPv4",        "IPv6",    "True",
-        "ClusterIP", "Pending",    "None",        "Bound",   "Delete",
-        "Retain",    "Filesystem", "StatefulSet", "apps/v1", "default-scheduler"};
     if (!text)
         return "";
-    for (size_t i = 0; i < ARRAY_SIZE(common); i++)
+    for (size_t i = 0; i < PACK_COMMON_COUNT; i++)
         if (!strcmp(text, common[i]))
             return common[i];
     return pack_bytes(p, text, strlen(text));

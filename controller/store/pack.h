@@ -16,7 +16,16 @@ struct pack {
 
 /* Zeroed, aligned for any type of the views. */
 void *pack_alloc(struct pack *p, size_t size);
+/* Bytes as they come, for the caller to fill. */
+char *pack_room(struct pack *p, size_t size);
 /* A copy with a NUL added. */
 char *pack_bytes(struct pack *p, const void *bytes, size_t len);
 /* A copy of text, or a constant when many objects say the same; "" for NULL. */
 const char *pack_str(struct pack *p, const char *text);
+
+/* The constants of pack_str, by number: at most PACK_COMMON_COUNT, in an order that stored views
+ * rely on. */
+#define PACK_COMMON_COUNT 20
+const char *pack_common(size_t number);
+/* The number of a text that pack_str gave, by its address; PACK_COMMON_COUNT when it is none. */
+size_t pack_common_find(const char *text);

@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/check.h"
+#include "controller/store/view_code.h"
+#include "controller/store/view_fields.h"
 
 /* ---- CRC-32, eight bytes at a time: a start reads every record ---- */
 
@@ -65,21 +66,22 @@ static uint64_t get_u64(struct buf_in *in)
     return high << 32 | buf_u32(in);
 }
 
-size_t record_size(const struct object *obj)
-{
-    return RECORD_HEADER + obj->text_len;
-}
-
 void record_encode(const struct object *obj, uint64_t create_revision, uint64_t mod_revision,
-                   uint8_t *out)
+                   struct buf_out *out)
 {
-    put_u32(out, RECORD_FORMAT);
-    put_u64(out + 8, create_revision);
-    put_u64(out + 16, mod_revision);
-    put_u32(out + 24, 0);
-    put_u32(out + 28, 0);
-    memcpy(out + RECORD_HEADER, obj->text, obj->text_len);
-    put_u32(out + 4, record_crc(out + 8, record_size(obj) - 8));
+    out->len = 0;
+    buf_put(out, (uint8_t[RECORD_HEADER]){0}, RECORD_HEADER);
+    view_encode(obj, out);
+    size_t view_len = out->len - RECORD_HEADER;
+    CHECK(view_len <= UINT32_MAX);
+    buf_put(out, obj->text, obj->text_len);
+    uint8_t *bytes = (uint8_t *)out->data;
+    put_u32(bytes, RECORD_FORMAT);
+    put_u64(bytes + 8, create_revision);
+    put_u64(bytes + 16, mod_revision);
+    put_u32(bytes + 24, (uint32_t)view_len);
+    put_u32(bytes + 28, view_fields_version(obj->kind));
+    put_u32(bytes + 4, record_crc(bytes + 8, out->len - 8));
 }
 
 /* The kind whose resource is the first part of the key. */
@@ -94,29 +96,67 @@ static const struct kind *kind_of_key(const char *key, size_t len)
     return NULL;
 }
 
+/* What a record says beside its revisions. */
+struct contents {
+    const uint8_t *view, *text;
+    size_t view_len, text_len;
+    uint32_t view_version;
+};
+
 static int damaged(struct err *e, const char *key, size_t key_len, const char *why)
 {
     return err_set(e, ERR_INVALID, "the record of %.*s is damaged: %s", (int)key_len, key, why);
+}
+
+/* From the text alone, as a view that is not there or not ours. */
+static int load_text(const struct kind *kind, const char *key, size_t key_len,
+                     const struct contents *c, struct object **out, struct err *e)
+{
+    struct err why = {0};
+    struct object *obj;
+    if (object_load(kind, (const char *)c->text, c->text_len, 0, 0, &obj, &why) < 0)
+        return damaged(e, key, key_len, why.text);
+    if (obj->key_len != key_len || memcmp(obj->key, key, key_len) != 0) {
+        object_unref(obj);
+        return damaged(e, key, key_len, "it is another object's");
+    }
+    *out = obj;
+    return 0;
+}
+
+static int load_object(const struct kind *kind, const char *key, size_t key_len,
+                       const struct contents *c, struct object **out, struct err *e)
+{
+    if (c->view_len > 0 && c->view_version == view_fields_version(kind)) {
+        struct object *obj = view_decode(kind, key, key_len, (const char *)c->text, c->text_len,
+                                         c->view, c->view_len);
+        if (obj) {
+            *out = obj;
+            return 0;
+        }
+    }
+    return load_text(kind, key, key_len, c, out, e);
 }
 
 int record_decode(const char *key, size_t key_len, const void *bytes, size_t len,
                   struct object **out, struct err *e)
 {
     struct buf_in in;
+    struct contents c = {0};
     buf_in_init(&in, bytes, len);
     uint32_t format = buf_u32(&in), crc = buf_u32(&in);
     uint64_t create_revision = get_u64(&in), mod_revision = get_u64(&in);
-    uint32_t view_len = buf_u32(&in);
-    (void)buf_u32(&in); /* the view's version: none is known yet */
+    c.view_len = buf_u32(&in);
+    c.view_version = buf_u32(&in);
     if (in.failed)
         return damaged(e, key, key_len, "it is too short");
     if (format != RECORD_FORMAT)
         return damaged(e, key, key_len, "its format is not known");
     if (record_crc((const uint8_t *)bytes + 8, len - 8) != crc)
         return damaged(e, key, key_len, "its checksum is wrong");
-    (void)buf_bytes(&in, view_len);
-    size_t text_len = buf_in_left(&in);
-    const uint8_t *text = buf_bytes(&in, text_len);
+    c.view = buf_bytes(&in, c.view_len);
+    c.text_len = buf_in_left(&in);
+    c.text = buf_bytes(&in, c.text_len);
     if (in.failed)
         return damaged(e, key, key_len, "its view is longer than it");
     const struct kind *kind = kind_of_key(key, key_len);
@@ -124,15 +164,10 @@ int record_decode(const char *key, size_t key_len, const void *bytes, size_t len
         return damaged(e, key, key_len, "there is no such kind");
     if (create_revision == 0 || mod_revision < create_revision)
         return damaged(e, key, key_len, "its revisions are impossible");
-    struct err why = {0};
-    struct object *obj;
-    if (object_load(kind, (const char *)text, text_len, create_revision, mod_revision, &obj, &why) <
-        0)
-        return damaged(e, key, key_len, why.text);
-    if (obj->key_len != key_len || memcmp(obj->key, key, key_len) != 0) {
-        object_unref(obj);
-        return damaged(e, key, key_len, "it is another object's");
-    }
-    *out = obj;
+    int rc = load_object(kind, key, key_len, &c, out, e);
+    if (rc < 0)
+        return rc;
+    (*out)->create_revision = create_revision;
+    (*out)->mod_revision = mod_revision;
     return 0;
 }

@@ -4,24 +4,24 @@
  *     4  u32 CRC-32 from byte 8  16 u64 mod revision       28  u32 version of the view
  *     32 view, then the object's text
  *
- * Numbers are in network byte order. The view is room for an encoded typed view, so that a later
- * version can start without reading JSON; it is empty today, and a view of a version that is not
- * known is skipped: the text has everything. */
+ * Numbers are in network byte order. The view (view_code.h) saves a start from reading JSON. One of
+ * another version, one that cannot be read and an empty one (what programs before the view wrote)
+ * are skipped: the text has everything. */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "controller/store/object.h"
 
 #define RECORD_FORMAT 1
 #define RECORD_HEADER 32
 
-size_t record_size(const struct object *obj);
-/* Writes record_size(obj) bytes. */
+/* In place of what out held. */
 void record_encode(const struct object *obj, uint64_t create_revision, uint64_t mod_revision,
-                   uint8_t *out);
+                   struct buf_out *out);
 /* The object under a key of the database. ERR_INVALID with the key and the reason when anything is
  * not as it was written. */
 int record_decode(const char *key, size_t key_len, const void *bytes, size_t len,

@@ -54,9 +54,8 @@ struct lmdb {
     MDB_env *env;
     MDB_dbi objects, meta;
     size_t map_bytes;
-    uint8_t *room; /* for one record */
-    size_t room_bytes;
-    unsigned fail_in; /* commits until the injected error, 0: none */
+    struct buf_out record; /* room for one */
+    unsigned fail_in;      /* commits until the injected error, 0: none */
     int fail_with;
 };
 
@@ -257,7 +256,7 @@ static void lmdb_close(struct store_backend *backend)
     if (db->dir_fd >= 0)
         (void)close(db->dir_fd);
     free(db->path);
-    free(db->room);
+    buf_out_fini(&db->record);
     free(db);
 }
 
@@ -386,13 +385,8 @@ static int put_object(struct lmdb *db, MDB_txn *txn, const struct store_change *
         return 0;
     if (!change->after)
         return mdb_del(txn, db->objects, &key, NULL);
-    size_t size = record_size(obj);
-    if (size > db->room_bytes) {
-        db->room_bytes = 2 * size;
-        db->room = xrealloc(db->room, db->room_bytes);
-    }
-    record_encode(obj, store_change_created(change), change->revision, db->room);
-    MDB_val value = {.mv_size = size, .mv_data = db->room};
+    record_encode(obj, store_change_created(change), change->revision, &db->record);
+    MDB_val value = {.mv_size = db->record.len, .mv_data = db->record.data};
     return mdb_put(txn, db->objects, &key, &value, 0);
 }
 
@@ -553,6 +547,7 @@ int store_lmdb_open(const struct store_opts *opts, struct store_backend **out, s
     db->backend.ops = &lmdb_ops;
     db->path = xstrdup(opts->path);
     db->dir_fd = -1;
+    buf_out_init(&db->record);
     db->map_bytes = opts->map_bytes ? opts->map_bytes : MAP_DEFAULT;
     int rc = lock_directory(db, e);
     if (rc == 0)

@@ -182,8 +182,8 @@ static size_t add_container_ports(struct pack *p, const cJSON *containers, bool 
                     (struct port_view){.name = text_of(p, port, "name"),
                                        .protocol = pack_str(p, json_str(port, "protocol", "TCP")),
                                        .port = port_of(port, "containerPort"),
-                                       .target = "",
-                                       .app_protocol = ""};
+                                       .target = pack_str(p, ""),
+                                       .app_protocol = pack_str(p, "")};
             n++;
         }
     }
@@ -466,7 +466,7 @@ static const void *build_revision(struct pack *p, const cJSON *tree)
     struct revision_view *v = pack_alloc(p, sizeof(*v));
     const cJSON *data = json_get(tree, "data");
     v->revision = int64_of(tree, "revision", 0);
-    v->data = "";
+    v->data = pack_str(p, "");
     if (!data)
         return v;
     cJSON *copy = cJSON_Duplicate(data, true);
@@ -570,7 +570,7 @@ static const void *build_node(struct pack *p, const cJSON *tree)
         v->out_of_service =
             v->out_of_service || text_is(item, "key", "node.kubernetes.io/out-of-service");
     }
-    v->internal_ip = "";
+    v->internal_ip = pack_str(p, "");
     cJSON_ArrayForEach(item, json_at(tree, "status", "addresses", NULL))
     {
         if (!*v->internal_ip && text_is(item, "type", "InternalIP"))

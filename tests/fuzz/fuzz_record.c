@@ -1,12 +1,14 @@
 /* A stored record under its key (the first line of the input) is refused with a reason, or gives an
- * object that can be written, searched and stored again. Every input is tried as it is and with its
- * checksum put right. */
+ * object that can be written, searched and stored again. Every input is tried as it is, with its
+ * checksum put right, and with the version of its view put right as well. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "controller/store/index.h"
 #include "controller/store/record.h"
+#include "controller/store/view_code.h"
+#include "controller/store/view_fields.h"
 #include "tests/fuzz/fuzz.h"
 
 static void use_object(const struct object *obj)
@@ -23,14 +25,19 @@ static void use_object(const struct object *obj)
     index_keys_of(&keys, obj);
     index_keys_fini(&keys);
 
-    size_t size = record_size(obj);
-    uint8_t *bytes = xmalloc(size);
-    struct object *again = NULL;
-    record_encode(obj, obj->create_revision, obj->mod_revision, bytes);
-    CHECK(record_decode(obj->key, obj->key_len, bytes, size, &again, NULL) == 0);
-    CHECK(!strcmp(again->text, obj->text) && again->mod_revision == obj->mod_revision);
+    struct buf_out record, view;
+    struct object *again;
+    buf_out_init(&record);
+    record_encode(obj, obj->create_revision, obj->mod_revision, &record);
+    CHECK(record_decode(obj->key, obj->key_len, record.data, record.len, &again, NULL) == 0);
+    CHECK(again->text_len == obj->text_len && !memcmp(again->text, obj->text, obj->text_len));
+    CHECK(again->mod_revision == obj->mod_revision && !strcmp(again->uid, obj->uid));
+    buf_out_init(&view);
+    view_encode(again, &view);
+    CHECK(view.len < record.len && !memcmp(view.data, record.data + RECORD_HEADER, view.len));
     object_unref(again);
-    free(bytes);
+    buf_out_fini(&view);
+    buf_out_fini(&record);
 }
 
 static void try_record(const char *key, size_t key_len, const uint8_t *bytes, size_t len)
@@ -45,6 +52,12 @@ static void try_record(const char *key, size_t key_len, const uint8_t *bytes, si
     object_unref(obj);
 }
 
+static void put_u32(uint8_t *out, uint32_t value)
+{
+    for (size_t i = 0; i < 4; i++)
+        out[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const uint8_t *end = size ? memchr(data, '\n', size) : NULL;
@@ -56,9 +69,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(bytes, end + 1, len);
     try_record(key, strlen(key), bytes, len);
     if (len >= 8) {
-        uint32_t crc = record_crc(bytes + 8, len - 8);
-        for (size_t i = 0; i < 4; i++)
-            bytes[4 + i] = (uint8_t)(crc >> (24 - 8 * i));
+        put_u32(bytes + 4, record_crc(bytes + 8, len - 8));
+        try_record(key, strlen(key), bytes, len);
+    }
+    if (len >
+        RECORD_HEADER) { /* a view of this version, whatever the input thinks its version is */
+        for (int id = 0; id < KIND_COUNT; id++) {
+            const struct kind *kind = kind_get((enum kind_id)id);
+            size_t n = strlen(kind->resource);
+            if (strlen(key) > n && key[n] == '/' && !memcmp(key, kind->resource, n))
+                put_u32(bytes + 28, view_fields_version(kind));
+        }
+        put_u32(bytes + 4, record_crc(bytes + 8, len - 8));
         try_record(key, strlen(key), bytes, len);
     }
     free(bytes);

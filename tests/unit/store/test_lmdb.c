@@ -439,12 +439,14 @@ static void records_give_back_what_was_written(void **state)
 {
     (void)state;
     AUTO_OBJECT obj = make_map("a", "u1", "1");
-    size_t size = record_size(obj);
-    uint8_t *bytes = xmalloc(size);
+    struct buf_out record;
     struct object *again = NULL;
     struct err e = {0};
+    buf_out_init(&record);
     assert_int_equal(record_crc("123456789", 9), 0xcbf43926); /* the check value of CRC-32 */
-    record_encode(obj, 3, UINT64_C(0x123456789abc), bytes);
+    record_encode(obj, 3, UINT64_C(0x123456789abc), &record);
+    size_t size;
+    uint8_t *bytes = (uint8_t *)buf_out_take(&record, &size);
     assert_int_equal(record_decode(obj->key, obj->key_len, bytes, size, &again, &e), 0);
     assert_string_equal(again->text, obj->text);
     assert_int_equal(again->create_revision, 3);
