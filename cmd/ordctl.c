@@ -11,13 +11,18 @@
 #define DEFAULT_SERVER "/run/ordinald/api.sock"
 
 static const struct command *const commands[] = {
-    &command_apply,  &command_create,    &command_replace,      &command_get,    &command_events,
-    &command_delete, &command_scale,     &command_rollout,      &command_nodes,  &command_history,
-    &command_backup, &command_dump_zone, &command_check_config, &command_version};
+    &command_apply,        &command_create,     &command_replace, &command_get,
+    &command_events,       &command_delete,     &command_scale,   &command_rollout,
+    &command_nodes,        &command_history,    &command_backup,  &command_dump_zone,
+    &command_check_config, &command_kubeconfig, &command_version};
 
 static const struct flag global_flags[] = {
     {"server", 's', FLAG_TEXT, "URL|SOCKET",
      "Where the server listens: $ORDINALD_SERVER, or " DEFAULT_SERVER},
+    {"certificate-authority", 0, FLAG_TEXT, "FILE",
+     "Who signed the certificate of an https server"},
+    {"client-certificate", 0, FLAG_TEXT, "FILE", "The certificate to show to an https server"},
+    {"client-key", 0, FLAG_TEXT, "FILE", "Its key"},
     {"namespace", 'n', FLAG_TEXT, "NS", "Namespace of what is named: default"},
     {"help", 'h', FLAG_SWITCH, NULL, "Says what a command does"},
     {.name = NULL}};
@@ -85,8 +90,19 @@ static int run_command(struct ctl *ctl, const struct command *command)
     ctl->ns = args_text(&ctl->args, "namespace", "default");
     if (!*ctl->ns)
         return ctl_error("--namespace must not be empty");
-    if (!command->is_local && !(ctl->client = client_new(server)))
-        return ctl_error("--server %s: neither a path of a socket nor an http:// URL", server);
+    ctl->server = server;
+    if (!command->is_local) {
+        const struct client_tls tls = {.ca = args_text(&ctl->args, "certificate-authority", NULL),
+                                       .cert = args_text(&ctl->args, "client-certificate", NULL),
+                                       .key = args_text(&ctl->args, "client-key", NULL)};
+        if (!tls.cert != !tls.key)
+            return ctl_error("--client-certificate and --client-key go together");
+        ctl->client = client_new(server, &tls);
+        if (!ctl->client)
+            return ctl_error("--server %s: neither a path of a socket nor an http:// or https:// "
+                             "URL",
+                             server);
+    }
     int status = command->run(ctl);
     if ((fflush(ctl->out) != 0 || ferror(ctl->out)) && status == 0)
         status = ctl_error("the output could not be written");

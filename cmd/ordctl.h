@@ -71,6 +71,7 @@ struct client;
 struct ctl {
     struct args args;
     struct client *client; /* connects on the first request */
+    const char *server;    /* --server, or what stands for it */
     const char *ns;        /* --namespace or "default" */
     bool ns_given;
     struct resource_info *kinds; /* what discovery has told so far */
@@ -96,12 +97,18 @@ bool ctl_all_namespaces(const struct ctl *ctl);
 
 extern const struct command command_apply, command_create, command_replace, command_get,
     command_events, command_delete, command_scale, command_rollout, command_nodes, command_history,
-    command_backup, command_dump_zone, command_check_config, command_version;
+    command_backup, command_dump_zone, command_check_config, command_kubeconfig, command_version;
 
 /* ---- HTTP (ordctl_http.c) ---- */
 
-/* server: a path of a Unix socket, or http://HOST:PORT. Owned by the caller. */
-struct client *client_new(const char *server);
+/* Files for an https server; NULL: none. */
+struct client_tls {
+    const char *ca; /* NULL: those of the system */
+    const char *cert, *key;
+};
+/* server: a path of a Unix socket, http://HOST:PORT or https://HOST:PORT; tls borrows for the life
+ * of the client. Owned by the caller. */
+struct client *client_new(const char *server, const struct client_tls *tls);
 void client_free(struct client *client);
 
 struct reply {

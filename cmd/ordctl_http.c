@@ -19,12 +19,14 @@
 
 struct client {
     CURL *curl;
-    char *socket; /* NULL: TCP */
-    char *base;   /* "http://localhost", without a slash at the end */
-    char *shown;  /* as the user wrote it */
+    struct client_tls tls;
+    char why[CURL_ERROR_SIZE]; /* what libcurl says of the last failure */
+    char *socket;              /* NULL: TCP */
+    char *base;                /* "http://localhost", without a slash at the end */
+    char *shown;               /* as the user wrote it */
 };
 
-struct client *client_new(const char *server)
+struct client *client_new(const char *server, const struct client_tls *tls)
 {
     bool is_url = strncmp(server, "http://", 7) == 0 || strncmp(server, "https://", 8) == 0;
     if (!is_url && strncmp(server, "unix:", 5) == 0)
@@ -32,6 +34,7 @@ struct client *client_new(const char *server)
     if (!*server || (!is_url && !strchr(server, '/') && strchr(server, ':')))
         return NULL;
     struct client *client = xcalloc(1, sizeof(*client));
+    client->tls = *tls;
     client->shown = xstrdup(server);
     client->socket = is_url ? NULL : xstrdup(server);
     client->base = xstrdup(is_url ? server : "http://localhost");
@@ -150,7 +153,21 @@ static int transfer_error(const struct client *client, const struct transfer *t,
     if (code == CURLE_OPERATION_TIMEDOUT)
         return err_set(e, ERR_TIMEOUT, "timed out waiting for the server %s", client->shown);
     return err_set(e, ERR_IO, "the server %s did not answer: %s", client->shown,
-                   curl_easy_strerror(code));
+                   *client->why ? client->why : curl_easy_strerror(code));
+}
+
+static void set_tls(const struct client *client)
+{
+    CURL *curl = client->curl;
+    (void)curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (client->tls.ca) {
+        (void)curl_easy_setopt(curl, CURLOPT_CAINFO, client->tls.ca);
+        (void)curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+    }
+    if (client->tls.cert) {
+        (void)curl_easy_setopt(curl, CURLOPT_SSLCERT, client->tls.cert);
+        (void)curl_easy_setopt(curl, CURLOPT_SSLKEY, client->tls.key);
+    }
 }
 
 /* What all requests have in common; the header list is the caller's to free. */
@@ -164,6 +181,9 @@ static struct curl_slist *prepare(struct client *client, const char *path, const
     free(url);
     (void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    *client->why = '\0';
+    (void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, client->why);
+    set_tls(client);
     if (client->socket)
         (void)curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->socket);
     (void)curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);

@@ -2,6 +2,7 @@
  *
  *   POST /ordinald/v1/backup {"directory": "/abs"}   a consistent copy of the store, while running
  *   GET  /ordinald/v1/zones[/ZONE]                   a zone as master-file text
+ *   GET  /ordinald/v1/addresses                      {"addresses": [URL, ...]} of the API over TCP
  *
  * A backup makes files with the daemon's rights, so only the Unix socket may ask for one. */
 #include <string.h>
@@ -61,6 +62,19 @@ static void dump_zone(struct api_request *r)
     api_reply(r, 200, "text/plain; charset=utf-8", &out);
 }
 
+static void reply_addresses(struct api_request *r)
+{
+    const struct http_server *http = r->api->http;
+    struct buf_out out;
+    buf_out_init(&out);
+    buf_puts(&out, "{\"addresses\":[");
+    for (size_t i = 0; http && i < http_address_count(http); i++)
+        buf_printf(&out, "%s\"http%s://%s\"", i ? "," : "", http_address_is_tls(http, i) ? "s" : "",
+                   http_address(http, i));
+    buf_puts(&out, "]}");
+    api_reply(r, 200, "application/json", &out);
+}
+
 void admin_handle(struct api_request *r)
 {
     enum http_method method = r->x->request.method;
@@ -70,7 +84,10 @@ void admin_handle(struct api_request *r)
         backup(r);
     } else if (!is_backup && (method == HTTP_GET || method == HTTP_HEAD)) {
         r->verb = VERB_GET;
-        dump_zone(r);
+        if (r->route.to == ROUTE_ADDRESSES)
+            reply_addresses(r);
+        else
+            dump_zone(r);
     } else {
         struct err e = {0};
         err_set(&e, ERR_METHOD, "the server does not allow this method on the requested resource");

@@ -130,7 +130,7 @@ bool selection_matches(const struct selection *s, const struct object *obj);
 void rest_get(struct api_request *r);
 void rest_write(struct api_request *r); /* create, update, patch, delete, deletecollection */
 void review_create(struct api_request *r);
-/* admin.c: ROUTE_BACKUP and ROUTE_ZONES. */
+/* admin.c: ROUTE_BACKUP, ROUTE_ZONES and ROUTE_ADDRESSES. */
 void admin_handle(struct api_request *r);
 void list_start(struct api_request *r);
 void list_pins_free(struct api_server *api);

@@ -23,7 +23,8 @@ enum route_to {
     ROUTE_OPENAPI_V3,
     ROUTE_OPENAPI_GROUP, /* /openapi/v3/api/v1, /openapi/v3/apis/<group>/<version> */
     ROUTE_BACKUP,        /* /ordinald/v1/backup */
-    ROUTE_ZONES          /* /ordinald/v1/zones[/<zone>] */
+    ROUTE_ZONES,         /* /ordinald/v1/zones[/<zone>] */
+    ROUTE_ADDRESSES      /* /ordinald/v1/addresses */
 };
 
 struct route {

@@ -407,7 +407,8 @@ void api_handle(void *arg, struct http_exchange *x)
         api_reply_err(r, &e);
         return;
     }
-    if (r->route.to == ROUTE_BACKUP || r->route.to == ROUTE_ZONES) {
+    if (r->route.to == ROUTE_BACKUP || r->route.to == ROUTE_ZONES ||
+        r->route.to == ROUTE_ADDRESSES) {
         admin_handle(r);
         return;
     }

@@ -225,6 +225,101 @@ def test_names_of_the_server_over_tls():
             assert status == 403 and header in reply["message"], reply
 
 
+# ---- ordctl and kubectl ----
+
+def ordctl(*arguments, code=0):
+    result = subprocess.run([CTL, *arguments], capture_output=True, text=True, timeout=120)
+    assert result.returncode == code, (arguments, result)
+    return result.stdout if code == 0 else result.stderr
+
+
+def flags(who, ca="ca"):
+    c = certs()
+    return ["--certificate-authority", c.path(ca + ".crt"), "--client-certificate", c.path(who + ".crt"), "--client-key", c.path(who + ".key")]
+
+
+def test_ordctl_over_tls():
+    with tls_daemon() as d:
+        server = ["--server", "https://" + d.https]
+        assert "default" in ordctl(*server, *flags("admin"), "get", "namespaces")
+        assert 'User "rita" cannot delete resource "namespaces"' in ordctl(*server, *flags("reader"), "delete", "namespace", "default", code=1)
+        c = certs()
+        c.authority("wrong-ca")
+        assert "did not answer" in ordctl(*server, *flags("admin", ca="wrong-ca"), "get", "namespaces", code=1)
+        assert "go together" in ordctl(*server, "--client-key", c.path("admin.key"), "get", "namespaces", code=1)
+        ordctl(*server, "--certificate-authority", c.path("ca.crt"), "get", "namespaces", code=1)  # shows no certificate
+        assert "admin.crt" in ordctl(*server, *flags("admin")[:2], "--client-certificate", c.path("no/admin.crt"), "--client-key",
+                                     c.path("admin.key"), "get", "namespaces", code=1)
+
+
+def kubectl(config, *arguments, code=0):
+    if not shutil.which("kubectl"):
+        raise Skip("no kubectl on the PATH")
+    directory = os.path.dirname(config)
+    result = subprocess.run(["kubectl", "--kubeconfig", config, "--cache-dir", os.path.join(directory, "cache"), *arguments],
+                            capture_output=True, text=True, timeout=120)
+    assert result.returncode == code, (arguments, result)
+    return (result.stdout if code == 0 else result.stderr).strip()
+
+
+def written(d, name, *arguments):
+    path = os.path.join(d.dir, name)
+    with open(path, "w") as f:
+        f.write(ordctl(*arguments))
+    return path
+
+
+def test_kubeconfig_for_kubectl_over_tls():
+    with tls_daemon() as d:
+        server = ["--server", "https://" + d.https]
+        shutil.copytree(certs().dir, os.path.join(d.dir, "moved"))
+        admin = written(d, "admin.conf", *server, *flags("admin"), "kubeconfig")
+        reader = written(d, "reader.conf", *server, *flags("reader"), "-n", "kube-system", "kubeconfig", "--name", "readers", "--embed-certs=false")
+        node = written(d, "node.conf", "--server", d.socket, *flags("n1"), "kubeconfig")  # the daemon says where it listens
+        nobody = written(d, "x.conf", *server, *flags("x"), "kubeconfig")
+        with open(admin) as f:
+            assert "client-key-data:" in f.read()
+        with open(reader) as f:
+            text = f.read()
+        assert "client-key: " + certs().path("reader.key") in text.replace('"', "") and "readers" in text and "-data" not in text, text
+        assert kubectl(admin, "create", "configmap", "c", "--from-literal=a=b") == "configmap/c created"
+        assert kubectl(admin, "auth", "can-i", "*", "*") == "yes"
+        assert kubectl(reader, "get", "configmap", "c", "-n", "default", "-o", "jsonpath={.data.a}") == "b"
+        assert "No resources found in kube-system namespace." in subprocess.run(
+            ["kubectl", "--kubeconfig", reader, "get", "pods"], capture_output=True, text=True, timeout=120).stderr
+        assert kubectl(reader, "auth", "can-i", "delete", "pods", code=1) is not None
+        refusal = kubectl(reader, "delete", "configmap", "c", "-n", "default", code=1)
+        assert refusal == ('Error from server (Forbidden): configmaps "c" is forbidden: User "rita" cannot delete resource "configmaps" in '
+                           'API group "" in the namespace "default"'), refusal
+        refusal = kubectl(nobody, "get", "pods", code=1)
+        assert refusal == ('Error from server (Forbidden): pods is forbidden: User "x" cannot list resource "pods" in API group "" in the '
+                           'namespace "default"'), refusal
+        try:
+            who = kubectl(node, "auth", "whoami")
+        except AssertionError as why:
+            if "unknown command" not in str(why) and "resource type" not in str(why):
+                raise
+        else:
+            assert "system:node:n1" in who and "system:nodes" in who, who
+        rules = kubectl(node, "auth", "can-i", "--list")
+        assert "pods/status" in rules and "[n1]" in rules and "*.*" not in rules, rules
+        assert kubectl(node, "get", "nodes", "-o", "name") == ""
+
+
+def test_kubeconfig_on_loopback():
+    with Daemon() as d:
+        config = written(d, "plain.conf", "--server", d.socket, "kubeconfig")
+        assert kubectl(config, "get", "namespace", "default", "-o", "name") == "namespace/default"
+        assert "https" in ordctl("--server", d.socket, *flags("admin"), "kubeconfig", code=1)
+        c = certs()
+        for arguments, text in ((["--client-certificate", c.path("none"), "--client-key", c.path("none")], "No such file"),
+                                (["--certificate-authority", c.path("ca.key")], "holds no CERTIFICATE"),
+                                (["--certificate-authority", c.dir], "Is a directory")):
+            assert text in ordctl("--server", "https://127.0.0.1:1", *arguments, "kubeconfig", code=1)
+    with Daemon("api.listen=0.0.0.0:0", *certs().settings()) as d:
+        assert "--server https://NAME:PORT" in ordctl("--server", d.socket, *flags("admin"), "kubeconfig", code=1)
+
+
 # ---- local peers ----
 
 def as_user(uid, gid, groups, work):

@@ -72,6 +72,7 @@ static void own_paths_are_no_resources(void **state)
         enum route_to to;
         const char *name;
     } cases[] = {{"/ordinald/v1/backup", ROUTE_BACKUP, NULL},
+                 {"/ordinald/v1/addresses", ROUTE_ADDRESSES, NULL},
                  {"/ordinald/v1/zones", ROUTE_ZONES, NULL},
                  {"/ordinald/v1/zones/cluster.local", ROUTE_ZONES, "cluster.local"}};
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
