@@ -11,10 +11,10 @@
 #define DEFAULT_SERVER "/run/ordinald/api.sock"
 
 static const struct command *const commands[] = {
-    &command_apply,        &command_create,     &command_replace, &command_get,
-    &command_events,       &command_delete,     &command_scale,   &command_rollout,
-    &command_nodes,        &command_history,    &command_backup,  &command_dump_zone,
-    &command_check_config, &command_kubeconfig, &command_version};
+    &command_apply,     &command_create,       &command_replace,    &command_get,
+    &command_events,    &command_delete,       &command_scale,      &command_rollout,
+    &command_nodes,     &command_history,      &command_explain,    &command_backup,
+    &command_dump_zone, &command_check_config, &command_kubeconfig, &command_version};
 
 static const struct flag global_flags[] = {
     {"server", 's', FLAG_TEXT, "URL|SOCKET",

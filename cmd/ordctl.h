@@ -97,7 +97,8 @@ bool ctl_all_namespaces(const struct ctl *ctl);
 
 extern const struct command command_apply, command_create, command_replace, command_get,
     command_events, command_delete, command_scale, command_rollout, command_nodes, command_history,
-    command_backup, command_dump_zone, command_check_config, command_kubeconfig, command_version;
+    command_explain, command_backup, command_dump_zone, command_check_config, command_kubeconfig,
+    command_version;
 
 /* ---- HTTP (ordctl_http.c) ---- */
 

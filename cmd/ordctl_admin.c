@@ -13,9 +13,9 @@
 
 /* ---- history ---- */
 
-static const char *const history_columns[] = {"EPOCH", "UID",   "NODE", "ADDRESSES",
-                                              "FROM",  "UNTIL", "ENDED"};
-enum { HISTORY_COLUMNS = 7 };
+static const char *const history_columns[] = {"EPOCH",  "UID",  "NODE",  "ADDRESSES",
+                                              "CLAIMS", "FROM", "UNTIL", "ENDED"};
+enum { HISTORY_COLUMNS = 8 };
 
 static char *cell_or(const cJSON *parent, const char *name, const char *fallback)
 {
@@ -63,11 +63,35 @@ static void history_row(const cJSON *it, const cJSON *identity, const cJSON *pod
                      : cell_or(it, "nodeName", "<none>");
     cells[3] = lives ? list_cell(json_at(pod, "status", "podIPs", NULL), "ip")
                      : list_cell(json_get(it, "addresses"), NULL);
-    cells[4] = cell_or(it, "from", "<unknown>");
-    cells[5] = cell_or(it, "until", lives ? "<present>" : "<unknown>");
+    cells[4] = list_cell(json_get(it, "claims"), NULL);
+    cells[5] = cell_or(it, "from", "<unknown>");
+    cells[6] = cell_or(it, "until", lives ? "<present>" : "<unknown>");
     const char *why = json_str(it, "why", "");
     bool is_fenced = has_text(json_get(identity, "fencedUIDs"), uid);
-    cells[6] = xasprintf("%s%s", *why ? why : "<none>", is_fenced ? " (fenced)" : "");
+    cells[7] = xasprintf("%s%s", *why ? why : "<none>", is_fenced ? " (fenced)" : "");
+}
+
+static bool has_uid(const cJSON *list, const char *uid)
+{
+    const cJSON *it = NULL;
+    cJSON_ArrayForEach(it, list) if (strcmp(json_str(it, "uid", ""), uid) == 0) return true;
+    return false;
+}
+
+/* Fences of pods that no incarnation tells of: it is forgotten, or there never was one. */
+static void print_fences(struct ctl *ctl, const cJSON *identity)
+{
+    const cJSON *it = NULL;
+    cJSON_ArrayForEach(it, json_get(identity, "fences"))
+    {
+        const char *uid = json_str(it, "uid", "");
+        char *addresses = list_cell(json_get(it, "addresses"), NULL);
+        if (!has_uid(json_get(identity, "incarnations"), uid))
+            (void)fprintf(ctl->out, "fenced: %s on node %s since %s, addresses %s\n", uid,
+                          json_str(it, "nodeName", "<unknown>"), json_str(it, "since", "<unknown>"),
+                          addresses);
+        free(addresses);
+    }
 }
 
 static void print_history(struct ctl *ctl, const cJSON *identity, const cJSON *pod)
@@ -87,6 +111,7 @@ static void print_history(struct ctl *ctl, const cJSON *identity, const cJSON *p
     for (size_t i = 0; i < rows * HISTORY_COLUMNS; i++)
         free(cells[i]);
     free(cells);
+    print_fences(ctl, identity);
 }
 
 /* *out stays NULL when the object is absent and need not be there. */

@@ -408,6 +408,13 @@ static int dump_zone(void *arg, const char *zone, struct buf_out *out, struct er
     return 0;
 }
 
+static int explain(void *arg, const char *ns, const char *subject, struct buf_out *out,
+                   struct err *e)
+{
+    const struct daemon *d = arg;
+    return reconcile_explain(d->reconcile, ns, subject, out, e);
+}
+
 static int store_start(struct daemon *d, struct err *e)
 {
     const struct options *o = &d->options;
@@ -491,6 +498,8 @@ static int api_start(struct daemon *d, struct err *e)
         .dns_arg = d,
         .dump_zone = dump_zone,
         .zone_arg = d,
+        .explain = explain,
+        .explain_arg = d,
     };
     return api_server_start(&opts, d->loop, d->registry, &d->api, e);
 }

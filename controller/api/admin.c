@@ -2,11 +2,13 @@
  *
  *   POST /ordinald/v1/backup {"directory": "/abs"}   a consistent copy of the store, while running
  *   GET  /ordinald/v1/zones[/ZONE]                   a zone as master-file text
+ *   GET  /ordinald/v1/explain?name=X&namespace=NS    why it is not there, as JSON
  *   GET  /ordinald/v1/addresses                      {"addresses": [URL, ...]} of the API over TCP
  *
  * A backup makes files with the daemon's rights, so only the Unix socket may ask for one. */
 #include <string.h>
 
+#include "base/utf8.h"
 #include "controller/api/api.h"
 #include "controller/api/body.h"
 
@@ -75,6 +77,26 @@ static void reply_addresses(struct api_request *r)
     api_reply(r, 200, "application/json", &out);
 }
 
+static void explain(struct api_request *r)
+{
+    struct err e = {0};
+    struct buf_out out;
+    const char *ns = *r->q.subject_ns ? r->q.subject_ns : "default";
+    int rc = 0;
+    buf_out_init(&out);
+    if (!utf8_is_valid(r->q.subject, strlen(r->q.subject)) || !utf8_is_valid(ns, strlen(ns)))
+        rc = err_set(&e, ERR_MALFORMED, "name and namespace must be UTF-8");
+    else
+        rc = r->api->explain ? r->api->explain(r->api->explain_arg, ns, r->q.subject, &out, &e)
+                             : err_set(&e, ERR_NOT_FOUND, "nothing is explained here");
+    if (rc < 0) {
+        buf_out_fini(&out);
+        api_reply_err(r, &e);
+        return;
+    }
+    api_reply(r, 200, "application/json", &out);
+}
+
 void admin_handle(struct api_request *r)
 {
     enum http_method method = r->x->request.method;
@@ -86,6 +108,8 @@ void admin_handle(struct api_request *r)
         r->verb = VERB_GET;
         if (r->route.to == ROUTE_ADDRESSES)
             reply_addresses(r);
+        else if (r->route.to == ROUTE_EXPLAIN)
+            explain(r);
         else
             dump_zone(r);
     } else {

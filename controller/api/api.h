@@ -36,6 +36,9 @@ struct api_server {
     void *dns_arg;
     int (*dump_zone)(void *arg, const char *zone, struct buf_out *out, struct err *e);
     void *zone_arg;
+    int (*explain)(void *arg, const char *ns, const char *subject, struct buf_out *out,
+                   struct err *e);
+    void *explain_arg;
     struct page_pin *pins[API_PINS_MAX]; /* snapshots that paged lists continue from (list.c) */
     struct list watchers;                /* watch_stream.c */
     size_t pending;                      /* writes whose outcome is not known yet */
@@ -130,7 +133,7 @@ bool selection_matches(const struct selection *s, const struct object *obj);
 void rest_get(struct api_request *r);
 void rest_write(struct api_request *r); /* create, update, patch, delete, deletecollection */
 void review_create(struct api_request *r);
-/* admin.c: ROUTE_BACKUP, ROUTE_ZONES and ROUTE_ADDRESSES. */
+/* admin.c: ROUTE_BACKUP, ROUTE_ZONES, ROUTE_EXPLAIN and ROUTE_ADDRESSES. */
 void admin_handle(struct api_request *r);
 void list_start(struct api_request *r);
 void list_pins_free(struct api_server *api);

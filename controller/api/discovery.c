@@ -339,6 +339,7 @@ static size_t document_of(const struct route *r, unsigned *servable)
         return DOC_ROOT;
     case ROUTE_BACKUP:
     case ROUTE_ZONES:
+    case ROUTE_EXPLAIN:
     case ROUTE_ADDRESSES:
     case ROUTE_RESOURCE:
     case ROUTE_HEALTH:

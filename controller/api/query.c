@@ -195,13 +195,18 @@ static int set_param(struct api_query *q, const char *name, const char *value, s
     }
     if (strcmp(name, "waitForDNS") == 0)
         return set_bool(&q->wait_for_dns, value);
+    if (strcmp(name, "name") == 0)
+        q->subject = value;
+    else if (strcmp(name, "namespace") == 0)
+        q->subject_ns = value;
     int rc = set_delete_param(q, name, value, e);
     return rc < 0 ? rc : set_list_param(q, name, value, e);
 }
 
 int api_query_parse(const char *text, struct arena *arena, struct api_query *out, struct err *e)
 {
-    *out = (struct api_query){.labels = "", .fields = "", .token = ""};
+    *out = (struct api_query){
+        .labels = "", .fields = "", .token = "", .subject = "", .subject_ns = ""};
     const char *seen[32];
     size_t seen_count = 0;
     while (*text) {

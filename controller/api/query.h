@@ -30,7 +30,8 @@ struct api_query {
     enum field_validation validation;
     enum include_object include;
     bool wait_for_dns;
-    struct delete_opts del; /* query form of DeleteOptions */
+    const char *subject, *subject_ns; /* explain: name and namespace, "" = none */
+    struct delete_opts del;           /* query form of DeleteOptions */
 };
 /* ERR_MALFORMED or ERR_INVALID with the parameter as field. Errors of all three functions are told
  * as those of an options object (api_reply_bad_query). */

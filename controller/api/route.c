@@ -163,6 +163,10 @@ static bool parse_own(struct route *out, const struct segments *s)
         out->to = ROUTE_ADDRESSES;
         return s->count == 3;
     }
+    if (strcmp(s->at[2], "explain") == 0) {
+        out->to = ROUTE_EXPLAIN;
+        return s->count == 3;
+    }
     out->to = ROUTE_ZONES;
     out->name = s->count > 3 ? s->at[3] : NULL;
     return strcmp(s->at[2], "zones") == 0 && s->count <= 4;

@@ -23,6 +23,7 @@ enum route_to {
     ROUTE_OPENAPI_V3,
     ROUTE_OPENAPI_GROUP, /* /openapi/v3/api/v1, /openapi/v3/apis/<group>/<version> */
     ROUTE_BACKUP,        /* /ordinald/v1/backup */
+    ROUTE_EXPLAIN,       /* /ordinald/v1/explain?name=... */
     ROUTE_ZONES,         /* /ordinald/v1/zones[/<zone>] */
     ROUTE_ADDRESSES      /* /ordinald/v1/addresses */
 };

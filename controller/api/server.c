@@ -407,7 +407,7 @@ void api_handle(void *arg, struct http_exchange *x)
         api_reply_err(r, &e);
         return;
     }
-    if (r->route.to == ROUTE_BACKUP || r->route.to == ROUTE_ZONES ||
+    if (r->route.to == ROUTE_BACKUP || r->route.to == ROUTE_ZONES || r->route.to == ROUTE_EXPLAIN ||
         r->route.to == ROUTE_ADDRESSES) {
         admin_handle(r);
         return;
@@ -438,6 +438,8 @@ struct api_server *api_server_new(const struct api_opts *opts, struct loop *loop
     api->dns_arg = opts->dns_arg;
     api->dump_zone = opts->dump_zone;
     api->zone_arg = opts->zone_arg;
+    api->explain = opts->explain;
+    api->explain_arg = opts->explain_arg;
     list_init(&api->watchers);
     return api;
 }

@@ -30,6 +30,11 @@ struct api_opts {
      * 0 or ERR_NOT_FOUND. May be NULL. */
     int (*dump_zone)(void *arg, const char *zone, struct buf_out *out, struct err *e);
     void *zone_arg;
+    /* GET /ordinald/v1/explain?name=SUBJECT&namespace=NS: appends a JSON object that says why the
+     * subject is not there. 0 or ERR_INVALID. May be NULL. */
+    int (*explain)(void *arg, const char *ns, const char *subject, struct buf_out *out,
+                   struct err *e);
+    void *explain_arg;
 };
 struct api_server;
 /* Opens the listeners and serves. ERR_IO names the address. */

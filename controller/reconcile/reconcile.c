@@ -5,7 +5,9 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "controller/reconcile/embedded_node.h"
+#include "controller/reconcile/explain.h"
 #include "controller/reconcile/runner.h"
 #include "controller/reconcile/zone_feed.h"
 
@@ -17,6 +19,7 @@ struct reconcile {
     char **pod_range; /* owned copies, for opts */
     char *volume_dir;
     struct registry *reg;
+    struct zones *zones;
     struct zone_feed *feed;
     struct runner *runner;
     struct loop_timer events;
@@ -55,6 +58,7 @@ int reconcile_start(const struct reconcile_opts *opts, struct loop *loop, struct
 {
     struct reconcile *r = xcalloc(1, sizeof *r);
     r->reg = reg;
+    r->zones = zones;
     copy_opts(r, opts);
     loop_timer_init(&r->events, loop, on_events_timer, r);
     if (zones)
@@ -85,6 +89,26 @@ void reconcile_register_metrics(struct reconcile *r)
     runner_register_metrics(r->runner);
     if (r->feed)
         zone_feed_register_metrics(r->feed);
+}
+
+int reconcile_explain(struct reconcile *r, const char *ns, const char *subject, struct buf_out *out,
+                      struct err *e)
+{
+    struct explain_gather g;
+    struct store_view view = store_applied(registry_store(r->reg));
+    struct explain *found = xcalloc(1, sizeof *found);
+    explain_gather_init(&g, r->runner, &view);
+    int rc = explain_subject(&g, r->zones ? zones_current(r->zones) : NULL, ns, subject, found, e);
+    if (rc == 0) {
+        cJSON *tree = explain_tree(found, ns, subject);
+        char *text = json_print(tree, NULL);
+        buf_puts(out, text);
+        free(text);
+        cJSON_Delete(tree);
+    }
+    explain_gather_fini(&g);
+    free(found);
+    return rc;
 }
 
 static struct embedded *embedded_of(const struct reconcile *r)

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/loop.h"
 #include "controller/registry/registry.h"
@@ -36,6 +37,13 @@ struct reconcile;
 int reconcile_start(const struct reconcile_opts *opts, struct loop *loop, struct registry *reg,
                     struct zones *zones, struct reconcile **out, struct err *e);
 void reconcile_stop(struct reconcile *r);
+
+/* Why a name, pod, claim or set is not there (controller/reconcile/explain.h has the forms of
+ * subject), from the applied state: appends a JSON object {"subject", "namespace", "found",
+ * "causes": [{"depth", "text"}], "hints": [text]}. ERR_INVALID names what is wrong with the
+ * subject. */
+int reconcile_explain(struct reconcile *r, const char *ns, const char *subject, struct buf_out *out,
+                      struct err *e);
 
 /* ---- knobs of embedded nodes, for tests, scenarios and the simulator (R90) ---- */
 

@@ -15,6 +15,7 @@
 #include "controller/reconcile/runner.h"
 #include "controller/reconcile/set_pod.h"
 #include "controller/reconcile/set_revisions.h"
+#include "controller/reconcile/set_waits.h"
 #include "controller/reconcile/statefulset_plan.h"
 
 #define COMPONENT "statefulset-controller"
@@ -683,16 +684,25 @@ static int sync_set(struct sync *s, struct set_plan *plan, struct err *e)
     return rc < 0 ? rc : status;
 }
 
+/* What the set waits for now, for those who ask why a pod is not there. */
+static void note_wait(struct set_waits *waits, const char *key, const struct set_plan *plan,
+                      const struct err *e, int rc)
+{
+    const char *error = rc == 0 || rc == ERR_CONFLICT ? "" : e->text;
+    set_waits_put(waits, key, plan->waits_for, plan->waits_ordinal, error);
+}
+
 static enum sync_result statefulset_sync(struct runner *runner, void *state, const char *key)
 {
-    (void)state;
     const char *slash = strchr(key, '/');
     char *ns = xstrndup(key, (size_t)(slash - key));
     struct store_view view = store_head(runner_store(runner));
     const struct object *set = view_find(&view, KIND_STATEFULSET, ns, slash + 1);
     free(ns);
-    if (!set)
+    if (!set) {
+        set_waits_put(state, key, SET_WAITS_FOR_NOTHING, 0, "");
         return SYNC_DONE;
+    }
     struct err e = {0};
     struct set_plan plan = {0};
     struct sync s = {.runner = runner,
@@ -704,6 +714,7 @@ static enum sync_result statefulset_sync(struct runner *runner, void *state, con
         runner_queue_at(runner, &statefulset_controller, key,
                         clock_mono_us() + (plan.again_at_us - s.now_us));
     bool is_more = plan.more;
+    note_wait(state, key, &plan, &e, rc);
     set_plan_fini(&plan);
     sync_fini(&s);
     if (rc == ERR_EXISTS) /* the name is taken; its removal queues the set (R61) */
@@ -713,17 +724,16 @@ static enum sync_result statefulset_sync(struct runner *runner, void *state, con
 
 static void *statefulset_start(struct runner *runner)
 {
-    static int started;
     struct store_view view = store_applied(runner_store(runner));
     struct view_cursor cur;
     for (view_seek(&cur, &view, KIND_STATEFULSET, NULL, NULL); cur.object; view_next(&cur))
         queue_set(runner, cur.object->ns, cur.object->name);
-    return &started;
+    return set_waits_new();
 }
 
 static void statefulset_stop(void *state)
 {
-    (void)state;
+    set_waits_free(state);
 }
 
 const struct controller statefulset_controller = {

@@ -1,5 +1,6 @@
 #include "controller/reconcile/statefulset_plan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,9 +27,30 @@ static void add_step(struct set_plan *plan, struct set_step step)
     plan->steps[plan->step_count++] = step;
 }
 
-static bool wait_for(struct set_plan *plan, int32_t ordinal, const char *why)
+const char *set_wait_text(enum set_wait wait, const char *pod, char *out, size_t size)
 {
-    if (!plan->waits_for) {
+    static const char *const texts[][2] = {
+        [SET_WAITS_FOR_NOTHING] = {"", ""},
+        [SET_WAIT_STALE_CLAIM] = {"the old claim of ", " to be collected"},
+        [SET_WAIT_CREATED] = {"", " to be created"},
+        [SET_WAIT_REPLACED] = {"", ", which has ended, to be replaced"},
+        [SET_WAIT_GONE] = {"", " to be gone"},
+        [SET_WAIT_READY] = {"", " to be Ready"},
+        [SET_WAIT_AVAILABLE] = {"", " to be Ready for minReadySeconds"},
+        [SET_WAIT_FIRST] = {"", ", which is not available, to be available or deleted by hand"},
+        [SET_WAIT_REMOVED] = {"", " to be removed"},
+        [SET_WAIT_UPDATED] = {"", " to be updated"},
+        [SET_WAIT_THERE] = {"", " to be there"},
+        [SET_WAIT_NUMBER] = {"", ", the last ordinal there can be"},
+    };
+    (void)snprintf(out, size, "%s%s%s", texts[wait][0], wait == SET_WAITS_FOR_NOTHING ? "" : pod,
+                   texts[wait][1]);
+    return out;
+}
+
+static bool wait_for(struct set_plan *plan, int32_t ordinal, enum set_wait why)
+{
+    if (plan->waits_for == SET_WAITS_FOR_NOTHING) {
         plan->waits_for = why;
         plan->waits_ordinal = ordinal;
     }
@@ -105,14 +127,14 @@ static bool plan_missing(const struct set_plan_view *view, int32_t ordinal, stru
 {
     struct set_claims claims = view->claims(view->claims_arg, ordinal, false);
     if (claims.stale) /* R23 */
-        return wait_for(out, ordinal, "an old claim is about to be collected") || view->parallel;
+        return wait_for(out, ordinal, SET_WAIT_STALE_CLAIM) || view->parallel;
     add_step(out, (struct set_step){.kind = SET_CREATE_POD,
                                     .ordinal = ordinal,
                                     .revision = set_revision_for(view, ordinal),
                                     .why = "ordinal is missing"});
     if (view->parallel)
         return true;
-    return wait_for(out, ordinal, "is being created");
+    return wait_for(out, ordinal, SET_WAIT_CREATED);
 }
 
 /* R55's opt-in cure: an unready pod of a revision that is no longer wanted stands in the way of the
@@ -132,7 +154,7 @@ static bool plan_present(const struct set_plan_view *view, const struct set_pod 
             add_step(out, (struct set_step){.kind = SET_DELETE_POD,
                                             .ordinal = pod->ordinal,
                                             .why = "has finished"});
-        return wait_for(out, pod->ordinal, "has finished and is being replaced") || view->parallel;
+        return wait_for(out, pod->ordinal, SET_WAIT_REPLACED) || view->parallel;
     }
     struct set_claims claims = view->claims(view->claims_arg, pod->ordinal, false);
     if (pod->pending && claims.missing)
@@ -141,15 +163,15 @@ static bool plan_present(const struct set_plan_view *view, const struct set_pod 
                                         .why = "claim is missing"});
     if (!view->parallel) {
         if (pod->terminating)
-            return wait_for(out, pod->ordinal, "is terminating");
+            return wait_for(out, pod->ordinal, SET_WAIT_GONE);
         if (!pod->available && is_stuck(view, pod))
             add_step(out, (struct set_step){.kind = SET_DELETE_POD,
                                             .ordinal = pod->ordinal,
                                             .why = "stuck on an old revision"});
         if (!pod->ready)
-            return wait_for(out, pod->ordinal, "is not Ready");
+            return wait_for(out, pod->ordinal, SET_WAIT_READY);
         if (!pod->available)
-            return wait_for(out, pod->ordinal, "is Ready but not yet available");
+            return wait_for(out, pod->ordinal, SET_WAIT_AVAILABLE);
     }
     if (pod->identity_differs)
         add_step(out, (struct set_step){
@@ -169,7 +191,7 @@ static bool plan_replicas(const struct set_plan_view *view, struct set_plan *out
     int64_t batch_size = 1, batch_end = (int64_t)view->start + 1;
     for (int64_t o = view->start; o < range_end(view); o++) {
         if (o > INT32_MAX)
-            return wait_for(out, INT32_MAX, "ordinals end here");
+            return wait_for(out, INT32_MAX, SET_WAIT_NUMBER);
         if (o == batch_end) { /* R30: 1, 2, 4, ... */
             batch_size = batch_size * 2 < BATCH_MOST ? batch_size * 2 : BATCH_MOST;
             batch_end += batch_size;
@@ -181,7 +203,7 @@ static bool plan_replicas(const struct set_plan_view *view, struct set_plan *out
             return false;
         if (!pod && ++created == CREATE_BATCH) {
             out->more = true;
-            return wait_for(out, (int32_t)o, "is being created");
+            return wait_for(out, (int32_t)o, SET_WAIT_CREATED);
         }
     }
     return true;
@@ -213,19 +235,19 @@ static bool plan_condemned(const struct set_plan_view *view, struct set_plan *ou
     out->batch++; /* no deletion after a reference that could not be written (R20) */
     for (size_t i = 0; i < view->pod_count && !view->parallel; i++) /* R35: at most one at a time */
         if (!in_range(view, &view->pods[i]) && view->pods[i].terminating)
-            return wait_for(out, view->pods[i].ordinal, "is terminating");
+            return wait_for(out, view->pods[i].ordinal, SET_WAIT_GONE);
     for (size_t i = view->pod_count; i-- > 0;) {
         const struct set_pod *pod = &view->pods[i];
         if (in_range(view, pod))
             continue;
         if (!view->parallel && !pod->available && pod != first)
-            return wait_for(out, pod->ordinal, "is unavailable and not the first");
+            return wait_for(out, pod->ordinal, SET_WAIT_FIRST);
         if (!pod->terminating)
             add_step(out, (struct set_step){.kind = SET_DELETE_POD,
                                             .ordinal = pod->ordinal,
                                             .why = "ordinal is out of range"});
         if (!view->parallel)
-            return wait_for(out, pod->ordinal, "is being removed");
+            return wait_for(out, pod->ordinal, SET_WAIT_REMOVED);
     }
     return true;
 }
@@ -236,7 +258,7 @@ static void delete_for_update(const struct set_pod *pod, struct set_plan *out)
                                     .ordinal = pod->ordinal,
                                     .why = "is of an old revision"});
     out->counts.current -= pod->is_current; /* R67 */
-    wait_for(out, pod->ordinal, "is being updated");
+    wait_for(out, pod->ordinal, SET_WAIT_UPDATED);
 }
 
 /* R56: up to max_unavailable at once. Unavailable pods that are themselves old and in the window do
@@ -276,7 +298,7 @@ static void plan_update(const struct set_plan_view *view, struct set_plan *out)
     for (size_t i = end; i-- > lowest;) {
         const struct set_pod *pod = &view->pods[i];
         if (pod->ordinal != --ordinal) {
-            wait_for(out, (int32_t)ordinal, "is not there yet");
+            wait_for(out, (int32_t)ordinal, SET_WAIT_THERE);
             return;
         }
         if (!pod->is_update && !pod->terminating && !pod->finished) {
@@ -284,7 +306,7 @@ static void plan_update(const struct set_plan_view *view, struct set_plan *out)
             return;
         }
         if (!pod->available || pod->terminating) {
-            wait_for(out, pod->ordinal, pod->terminating ? "is terminating" : "is not Ready");
+            wait_for(out, pod->ordinal, pod->terminating ? SET_WAIT_GONE : SET_WAIT_READY);
             return;
         }
     }

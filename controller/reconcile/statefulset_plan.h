@@ -65,6 +65,24 @@ struct set_step {
     const char *why;            /* "ordinal is missing", for logs and explain */
 };
 
+/* Why the action phase ended at an ordinal. */
+enum set_wait {
+    SET_WAITS_FOR_NOTHING,
+    SET_WAIT_STALE_CLAIM, /* R23 */
+    SET_WAIT_CREATED,     /* its pod is being made now */
+    SET_WAIT_REPLACED,    /* Failed or Succeeded: removed, then made anew */
+    SET_WAIT_GONE,        /* terminating */
+    SET_WAIT_READY,       /* R29 */
+    SET_WAIT_AVAILABLE,   /* minReadySeconds */
+    SET_WAIT_FIRST,       /* R35: condemned, unavailable and not the first such */
+    SET_WAIT_REMOVED,     /* condemned, being deleted */
+    SET_WAIT_UPDATED,     /* deleted for its new revision (R52) */
+    SET_WAIT_THERE,       /* missing during an update */
+    SET_WAIT_NUMBER       /* ordinals end */
+};
+/* "kubia-1 to be Ready", what others wait for; pod is the name of waits_ordinal. */
+const char *set_wait_text(enum set_wait wait, const char *pod, char *out, size_t size);
+
 struct set_counts {
     int32_t replicas, ready, available, current, updated;
 };
@@ -73,7 +91,7 @@ struct set_plan {
     struct set_step *steps; /* owned, see set_plan_fini */
     size_t step_count, step_cap;
     unsigned batch;           /* of the steps added last */
-    const char *waits_for;    /* why the action phase ended early, NULL when it did not */
+    enum set_wait waits_for;  /* why the action phase ended early */
     int32_t waits_ordinal;    /* the ordinal it waits for */
     int64_t again_at_us;      /* earliest moment some pod becomes available, 0 = none (R32) */
     bool more;                /* creations beyond the batch are left: sync again */

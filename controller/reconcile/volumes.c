@@ -332,11 +332,18 @@ static void fill_claim(struct gather *g, const struct object *claim)
     }
 }
 
-static void gather_init(struct gather *g, struct volumes *state, const struct object *claim)
+static void gather_init_in(struct gather *g, struct volumes *state, const struct store_view *view,
+                           const struct object *claim)
 {
-    *g = (struct gather){.state = state, .view = store_head(runner_store(state->runner))};
+    *g = (struct gather){.state = state, .view = *view};
     arena_init(&g->arena);
     fill_claim(g, claim);
+}
+
+static void gather_init(struct gather *g, struct volumes *state, const struct object *claim)
+{
+    struct store_view head = store_head(runner_store(state->runner));
+    gather_init_in(g, state, &head, claim);
 }
 
 static void gather_claim(struct gather *g)
@@ -391,6 +398,22 @@ cJSON *volumes_node_terms(struct runner *runner, const struct object *claim)
     }
     gather_fini(&g);
     return terms;
+}
+
+void volumes_explain(struct runner *runner, const struct store_view *view,
+                     const struct object *claim, char *out, size_t size)
+{
+    struct volumes *state = runner_state(runner, &volume_controller);
+    struct gather g;
+    struct claim_plan plan;
+    *out = '\0';
+    if (!state)
+        return;
+    gather_init_in(&g, state, view, claim);
+    gather_claim(&g);
+    claim_plan(&g.plan, &plan);
+    (void)snprintf(out, size, "%s", plan.event.type ? plan.event.message : "");
+    gather_fini(&g);
 }
 
 /* ---- events ---- */

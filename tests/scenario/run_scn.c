@@ -2,23 +2,30 @@
  *
  *   run_scn FILE [ZONE]      ZONE stands for cluster.local in every line
  *
- *   scenario: TITLE                              the first line
- *   option KEY VALUE                             before the first other line; as in the
- * configuration load FILE                                    JSON lines of manifests, beside the
- * scenario apply {MANIFEST}  |  apply NS/KIND/NAME WORD=VALUE...     create, or merge
- * (tests/scenario/manifest.h) set NS/KIND/NAME PATH=VALUE...               the main resource;
- * status: the same through /status ready NS/Pod/NAME [ip=A[,A6]]                as its node
- * reports;  unready: Ready=False delete NS/KIND/NAME [grace=N] [propagation=Foreground|Orphan] by a
- * client; confirm NS/Pod/NAME node=N: by its node query NAME TYPE -> RESULT                    see
- * world_query expect NS/KIND/NAME PATH=VALUE...            or: absent, present, terminating,
- * living; VALUE * is any, - is none count NS/KIND N                              objects in a
- * namespace ("-": everywhere) remember NS/KIND/NAME          expect may then ask for "same" or
- * "other": its uid said|unsaid NS/KIND/NAME REASON              an Event about it serial ZONE
- * remember|same|greater advance DURATION, settle, crash silence|wake|hold|unhold NODE knobs of
- * embedded nodes; hold ignores deletions fail|heal|readdress NS/Pod/NAME refuse LINE LINE must
- * fail; the state stays
+ *   scenario: TITLE                        the first line
+ *   option KEY VALUE                       before other lines; as in the configuration
+ *   load FILE                              JSON lines of manifests, beside the scenario
+ *   apply {MANIFEST}                       create, or merge
+ *   apply NS/KIND/NAME WORD=VALUE...       the same in short (tests/scenario/manifest.h)
+ *   set NS/KIND/NAME PATH=VALUE...         the main resource; status: the same through /status
+ *   ready NS/Pod/NAME [ip=A[,A6]]          as its node reports; unready: Ready=False
+ *   delete NS/KIND/NAME [grace=N] [propagation=Foreground|Orphan]
+ *                                          by a client; confirm NS/Pod/NAME node=N: by its node
+ *   query NAME TYPE -> RESULT              see world_query
+ *   expect NS/KIND/NAME PATH=VALUE...      or: absent, present, terminating, living; VALUE * is
+ *                                          any, - is none
+ *   count NS/KIND N                        objects in a namespace ("-": everywhere)
+ *   remember NS/KIND/NAME                  expect may then ask for "same" or "other": its uid
+ *   said|unsaid NS/KIND/NAME REASON        an Event about it
+ *   explain NS/SUBJECT -> CAUSE | CAUSE    what ordctl explain says, without hints; * is any text
+ *   serial ZONE remember|same|greater
+ *   advance DURATION, settle, crash
+ *   silence|wake|hold|unhold NODE          knobs of embedded nodes; hold ignores deletions
+ *   fail|heal|readdress NS/Pod/NAME
+ *   refuse LINE                            LINE must fail; the state stays
  *
  * A line is over when its write was answered; what follows sees it at once. */
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -344,6 +351,41 @@ static int run_query(struct run *r, char *rest)
     return 0;
 }
 
+/* The causes of an explanation, joined by " | ". Owned; NULL when it is refused. */
+static char *explained(struct run *r, const char *ns, const char *subject)
+{
+    struct buf_out text, out;
+    buf_out_init(&text);
+    buf_out_init(&out);
+    if (reconcile_explain(r->w.reconcile, ns, subject, &text, &r->w.e) < 0)
+        return NULL;
+    cJSON *tree = json_parse(text.data, text.len, &r->w.e);
+    if (!tree)
+        stop(r, "%s: %s", r->w.e.text, text.data);
+    const cJSON *cause = NULL;
+    cJSON_ArrayForEach(cause, json_get(tree, "causes"))
+        buf_printf(&out, "%s%s", out.len ? " | " : "", json_str(cause, "text", ""));
+    cJSON_Delete(tree);
+    buf_out_fini(&text);
+    return buf_out_take(&out, NULL);
+}
+
+static int run_explain(struct run *r, char *rest)
+{
+    char *ns = need_word(r, &rest, "NS/SUBJECT"), *subject = strchr(ns, '/');
+    if (!subject || strcmp(need_word(r, &rest, "->"), "->") != 0)
+        stop(r, "no NS/SUBJECT -> CAUSE");
+    *subject++ = '\0';
+    rest += strspn(rest, " \t");
+    char *got = explained(r, ns, subject);
+    if (!got)
+        return ERR_INVALID;
+    if (fnmatch(rest, got, 0) != 0)
+        stop(r, "%s: expected\n%s\ngot\n%s", subject, rest, got);
+    free(got);
+    return 0;
+}
+
 static void expect_path(const struct run *r, cJSON *tree, const struct object *obj, char *word)
 {
     char *want = strchr(word, '=');
@@ -596,7 +638,7 @@ static int run_line(struct run *r, char *line)
         {"silence", run_silence},     {"wake", run_wake},       {"hold", run_hold},
         {"unhold", run_unhold},       {"fail", run_fail},       {"heal", run_heal},
         {"readdress", run_readdress}, {"refuse", run_refuse},   {"remember", run_remember},
-        {"said", run_said},           {"unsaid", run_unsaid},
+        {"said", run_said},           {"unsaid", run_unsaid},   {"explain", run_explain},
     };
     char *word = next_word(&line);
     if (!word || *word == '#')

@@ -110,7 +110,7 @@ def kubia(ctl):
 
 def test_help_lists_every_command():
     out = run("help").out
-    for command in ("apply", "create", "replace", "get", "events", "delete", "scale", "rollout", "nodes", "history", "backup",
+    for command in ("apply", "create", "replace", "get", "events", "delete", "scale", "rollout", "nodes", "history", "explain", "backup",
                     "dump-zone", "check-config", "version"):
         assert f"  {command} " in out, command
         told = run(command, "--help")
@@ -414,10 +414,10 @@ def test_delete_waits_for_the_uid_and_not_for_the_name():
     assert ctl.json("get", "pod", "kubia-0")["metadata"]["uid"] != uid
     ctl.good("rollout", "status", "sts/kubia", "--timeout", "60s")
     rows = [line.split() for line in ctl.good("history", "kubia-0").splitlines()]
-    assert rows[0] == ["EPOCH", "UID", "NODE", "ADDRESSES", "FROM", "UNTIL", "ENDED"]
+    assert rows[0] == ["EPOCH", "UID", "NODE", "ADDRESSES", "CLAIMS", "FROM", "UNTIL", "ENDED"]
     old = next(r for r in rows if r[1] == uid)
-    assert old[2].startswith("node") and old[3].startswith("10.244.") and old[6] == "Deleted", rows
-    assert int(rows[-1][0]) == int(old[0]) + 1 and rows[-1][5] == "<present>" and rows[-1][3].startswith("10.244."), rows
+    assert old[2].startswith("node") and old[3].startswith("10.244.") and old[4] == "<none>" and old[7] == "Deleted", rows
+    assert int(rows[-1][0]) == int(old[0]) + 1 and rows[-1][6] == "<present>" and rows[-1][3].startswith("10.244."), rows
     assert ctl.bad("history", "nope") == 'Error from server (NotFound): identities.ordinald.dev "nope" not found\n'
     assert "which pod?" in ctl.bad("history")
 
@@ -565,6 +565,47 @@ def test_dump_zone_prints_what_dns_answers():
     assert "Error from server (Invalid)" in ctl.bad("dump-zone", "a..b")
     # below a zone is not the zone
     assert "NotFound" in ctl.bad("dump-zone", "svc.cluster.local")
+
+
+def test_explain_tells_the_chain_of_causes_and_what_to_do():
+    with Daemon("nodes.embedded=2", "nodes.grace=2s", "nodes.embedded-start=10ms", "volumes.class=") as daemon:
+        ctl = Client(daemon)
+        ctl.good("apply", "-f", KUBIA)
+        until("kubia-0 is there", lambda: ctl("get", "pod", "kubia-0").code == 0)
+        told = ctl.good("explain", "kubia-2")
+        assert told == ctl.good("explain", "pod/kubia-2") == ctl.good("explain", "pod", "kubia-2", "-n", "default")
+        lines = told.splitlines()
+        assert lines[:3] == ["Pod default/kubia-2 does not exist", "  kubia-2 waits for kubia-0 to be Ready",
+                             "    Pod default/kubia-0 is Pending"], told
+        assert lines[4].startswith("        claim data-kubia-0 is Pending: no persistent volumes available"), told
+        assert lines[5] == "What to do:" and lines[6].startswith("  - make a PersistentVolume"), told
+        # the same below the name, with and without the zone
+        named = ctl.good("explain", "kubia-2.kubia.default.svc.cluster.local")
+        assert named == ctl.good("explain", "kubia-2.kubia") and lines[2].strip() in named, named
+        reply = ctl.json("explain", "kubia-2.kubia")
+        assert reply["found"] is False and reply["namespace"] == "default" and reply["hints"], reply
+        assert [c["depth"] for c in reply["causes"]] == [0, 1, 2, 3, 4, 5], reply
+        assert ctl.good("explain", "kubai.default.svc.cluster.local") == "no such Service default/kubai\n"
+        assert ctl.good("explain", "x.kubia", "-n", "nope") == "no such namespace nope\n"
+        assert ctl.bad("explain") == "error: what is not there? Give explain NAME, or KIND/NAME\n"
+        assert "is no kind that can be explained" in ctl.bad("explain", "node/node1")
+        assert "Error from server (Invalid)" in ctl.bad("explain", "a..b")
+        assert "output format" in ctl.bad("explain", "kubia-0", "-o", "yaml")
+        status, reply = daemon.request("GET", "/ordinald/v1/explain?name=%ff")
+        assert status == 400 and "UTF-8" in reply["message"], reply
+        assert daemon.request("POST", "/ordinald/v1/explain?name=x", {})[0] == 405
+        # what a person makes as told heals it
+        for i in range(3):
+            daemon.create({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"v{i}"},
+                           "spec": {"capacity": {"storage": "1Mi"}, "accessModes": ["ReadWriteOnce"],
+                                    "hostPath": {"path": f"/tmp/v{i}"}}})
+        ctl.good("rollout", "status", "sts/kubia", "--timeout", "60s")
+        address = daemon.addresses("kubia-2.kubia.default.svc.cluster.local")[0]
+        assert ctl.good("explain", "kubia-2.kubia").splitlines()[0] == \
+            f"kubia-2.kubia.default.svc.cluster.local has A {address}"
+        rows = [line.split() for line in ctl.good("get", "identities").splitlines()]
+        assert rows[0][:3] == ["NAME", "EPOCH", "NODE"] and rows[3][:2] == ["kubia-2", "1"], rows
+        assert "data-kubia-2" in ctl.good("history", "kubia-2")
 
 
 def test_a_backup_holds_what_was_acknowledged():

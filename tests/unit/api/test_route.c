@@ -73,6 +73,7 @@ static void own_paths_are_no_resources(void **state)
         const char *name;
     } cases[] = {{"/ordinald/v1/backup", ROUTE_BACKUP, NULL},
                  {"/ordinald/v1/addresses", ROUTE_ADDRESSES, NULL},
+                 {"/ordinald/v1/explain", ROUTE_EXPLAIN, NULL},
                  {"/ordinald/v1/zones", ROUTE_ZONES, NULL},
                  {"/ordinald/v1/zones/cluster.local", ROUTE_ZONES, "cluster.local"}};
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -97,6 +98,7 @@ static void other_paths_do_not_exist(void **state) /* A14 */
                                         "/ordinald/v1",
                                         "/ordinald/v2/backup",
                                         "/ordinald/v1/backup/x",
+                                        "/ordinald/v1/explain/x",
                                         "/ordinald/v1/zones/a/b",
                                         "/ordinald/v1/nope",
                                         "/api/v2",
