@@ -414,7 +414,9 @@ static void on_done(void *arg, enum store_outcome outcome, uint64_t revision, co
             err_set(&own, ERR_INTERNAL, "the write failed");
         break;
     case STORE_UNKNOWN:
-        err_set(&own, ERR_TIMEOUT, "the store does not say whether the write was committed");
+        err_set(&own, e ? e->code : ERR_TIMEOUT,
+                "the store does not say whether the write was committed%s%.1500s", e ? ": " : "",
+                e ? e->text : "");
         break;
     }
     write_fail(w, &own);

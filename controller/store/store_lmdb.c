@@ -459,15 +459,26 @@ static int grow_map(struct lmdb *db)
     return 0;
 }
 
+/* After an error of the write that makes a commit visible LMDB refuses all further work: nobody
+ * knows what the disk has. */
+static bool is_broken(const struct lmdb *db)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn);
+    if (rc == 0)
+        mdb_txn_abort(txn);
+    return rc == MDB_PANIC;
+}
+
 /* LMDB says EIO when only part of a write fits on the disk. That happens before the page that makes
  * a commit visible is written, so such a commit is refused as cleanly as after ENOSPC. */
 static bool is_disk_full(const struct lmdb *db, int rc)
 {
     struct statvfs fs;
     if (rc == ENOSPC || rc == EDQUOT || rc == MDB_MAP_FULL)
-        return true;
+        return !is_broken(db);
     return rc == EIO && fstatvfs(db->dir_fd, &fs) == 0 &&
-           (uint64_t)fs.f_bavail * fs.f_frsize < FULL_BELOW;
+           (uint64_t)fs.f_bavail * fs.f_frsize < FULL_BELOW && !is_broken(db);
 }
 
 static void lmdb_commit(struct store_backend *backend, const struct store_commit *commit,
@@ -486,12 +497,13 @@ static void lmdb_commit(struct store_backend *backend, const struct store_commit
     if (rc == 0) {
         done(arg, STORE_COMMITTED, NULL);
     } else if (is_disk_full(db, rc)) {
-        (void)err_set(&e, ERR_NO_SPACE, "the database in %s has no room: %s", db->path, reason(rc));
+        (void)err_set(&e, ERR_NO_SPACE, "%s/" DATABASE_FILE " has no room: %s", db->path,
+                      reason(rc));
         done(arg, STORE_FAILED, &e);
     } else {
         /* What reached the disk is not known: after a failed fdatasync the kernel may forget that
          * it failed. */
-        (void)err_set(&e, ERR_IO, "writing the database in %s failed: %s", db->path, reason(rc));
+        (void)err_set(&e, ERR_IO, "writing %s/" DATABASE_FILE " failed: %s", db->path, reason(rc));
         done(arg, reached ? STORE_UNKNOWN : STORE_FAILED, &e);
     }
 }

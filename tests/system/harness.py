@@ -186,6 +186,7 @@ class Daemon:
         self.dir = tempfile.mkdtemp(prefix="ordinald-test-")
         self.settings = list(settings)
         self.process = None
+        self.env = None  # of the daemon; None: ours
         self.keep = keep
         self.socket = os.path.join(self.dir, "api.sock")
         self.dns = self.http = self.https = self.metrics = None
@@ -212,7 +213,7 @@ class Daemon:
         for setting in self.settings + list(more):
             arguments += ["--set", setting]
         self.log_file = open(os.path.join(self.dir, "log"), "ab")
-        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=self.log_file, text=True)
+        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=self.log_file, text=True, env=self.env)
         line = self.process.stdout.readline()
         assert line.startswith("ready "), "no ready line: " + repr(line) + self.log()
         fields = dict(field.split("=", 1) for field in line.split()[1:])
