@@ -75,6 +75,8 @@ int http_server_new(struct loop *loop, const struct http_opts *opts, struct http
     o->head_us = o->head_us ? o->head_us : 15000000;
     o->body_us = o->body_us ? o->body_us : 60000000;
     o->write_us = o->write_us ? o->write_us : 60000000;
+    o->min_rate = o->min_rate ? o->min_rate : 32768;
+    o->max_replies = o->max_replies ? o->max_replies : (size_t)256 << 20;
     list_init(&s->listeners);
     list_init(&s->conns);
     list_init(&s->woken);

@@ -95,6 +95,8 @@ struct http_opts {
     int64_t head_us;        /* 15 s: from the first byte of a head to its last */
     int64_t body_us;        /* 60 s: from the head to the last byte of the body */
     int64_t write_us;       /* 60 s: without any progress of a reply */
+    size_t min_rate;        /* 32 KiB/s: a reply must be read this fast, after write_us */
+    size_t max_replies;     /* 256 MiB: of large replies that wait to be read; reads get 429 then */
 };
 struct http_server;
 int http_server_new(struct loop *loop, const struct http_opts *opts, struct http_server **out,

@@ -40,9 +40,16 @@ static void request_fini(struct http_conn *c)
     arena_init(&c->x.arena);
 }
 
+static void reply_uncount(struct http_conn *c)
+{
+    c->server->reply_bytes -= c->reply_len;
+    c->reply_len = 0;
+}
+
 static void conn_release(struct http_conn *c)
 {
     request_fini(c);
+    reply_uncount(c);
     arena_fini(&c->x.arena);
     buf_out_fini(&c->body);
     http_tls_subject_fini(&c->subject);
@@ -137,6 +144,32 @@ static void put_bytes(struct http_conn *c, struct buf_out *body)
         free(data);
 }
 
+/* Small replies are always sent: a few hundred bytes for each connection are no burden. */
+#define SMALL_REPLY 16384
+
+/* What a slow reader keeps in memory, all of them together, is bounded. A write that was done is
+ * always answered with what came of it. */
+static bool is_over_budget(const struct http_conn *c, const struct buf_out *body)
+{
+    const struct http_server *s = c->server;
+    return c->x.request.method == HTTP_GET && body && body->len > SMALL_REPLY &&
+           s->reply_bytes + body->len > s->opts.max_replies;
+}
+
+/* Each byte on its own would be progress enough for write_us. */
+static void set_read_deadline(struct http_conn *c, size_t len)
+{
+    const struct http_opts *o = &c->server->opts;
+    set_deadline(c, o->write_us + (int64_t)len * 1000000 / (int64_t)o->min_rate);
+}
+
+static void reply_count(struct http_conn *c, size_t len)
+{
+    c->reply_len = len;
+    c->server->reply_bytes += len;
+    set_read_deadline(c, len);
+}
+
 static void conn_reply(struct http_exchange *x, const struct http_reply *reply,
                        struct buf_out *body)
 {
@@ -151,12 +184,23 @@ static void conn_reply(struct http_exchange *x, const struct http_reply *reply,
     }
     if (c->server->stopping)
         c->close_after = true;
+    static const struct http_reply busy = {
+        .status = 429, .content_type = "application/json", .headers = "Retry-After: 1\r\n"};
+    if (is_over_budget(c, body)) {
+        buf_out_fini(body);
+        buf_out_init(body);
+        status_write(body, 429, "too many large replies wait to be read");
+        http_counters.refused++;
+        reply = &busy;
+    }
     char framing[64] = "";
     if (reply->status != 304)
         (void)snprintf(framing, sizeof framing, "Content-Length: %zu\r\n",
                        body ? body->len : (size_t)0);
     put_reply_head(c, reply, framing);
-    if (body && body->len && !c->is_head_only && reply->status != 304)
+    bool has_body = body && body->len && !c->is_head_only && reply->status != 304;
+    reply_count(c, has_body ? body->len : 0);
+    if (has_body)
         put_bytes(c, body);
     else if (body)
         buf_out_fini(body);
@@ -209,6 +253,7 @@ static void stream_pull(struct http_conn *c)
     enum http_pull pull = c->stream.pull(c->stream.arg, &piece);
     struct evbuffer *out = bufferevent_get_output(c->bev);
     if (piece.len) {
+        set_read_deadline(c, piece.len);
         if (!c->framing.is_http10)
             evbuffer_add_printf(out, "%zx\r\n", piece.len);
         put_bytes(c, &piece);
@@ -485,6 +530,7 @@ static void on_read(struct bufferevent *bev, void *arg)
 /* The reply is out: the next request, or the end. */
 static void reply_sent(struct http_conn *c)
 {
+    reply_uncount(c);
     if (!c->close_after) {
         c->state = CONN_HEAD;
         c->scanned = 0;
@@ -517,6 +563,8 @@ static void on_write(struct bufferevent *bev, void *arg)
     struct http_conn *c = conn_from(arg);
     if (evbuffer_get_length(bufferevent_get_output(bev)))
         return;
+    if (c->state == CONN_STREAM)
+        loop_timer_cancel(&c->deadline);
     if (c->state == CONN_STREAM && !c->waiting)
         stream_pull(c);
     else if (c->state == CONN_REPLY)
@@ -526,12 +574,12 @@ static void on_write(struct bufferevent *bev, void *arg)
 static void handshake_done(struct http_conn *c)
 {
     c->shakes_hands = false;
-    (void)http_tls_subject_of(bufferevent_openssl_get_ssl(c->bev), &c->subject, &c->refused);
+    const char *why = NULL;
+    if (!http_tls_subject_of(bufferevent_openssl_get_ssl(c->bev), &c->subject, &why))
+        c->refused = why;
     c->peer.name = c->subject.name ? c->subject.name : "";
     c->peer.groups = c->subject.groups;
     c->peer.group_count = c->subject.group_count;
-    if (c->subject.name)
-        c->refused = NULL;
     LOG_LIMITED(LOG_DEBUG, "api=connection socket=tls user=\"%s\" allowed=%d", c->peer.name,
                 !c->refused);
     set_deadline(c, c->server->opts.idle_us);

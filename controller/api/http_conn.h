@@ -44,7 +44,7 @@ struct http_server {
     char *owner_socket; /* owns what opts.owner_socket points to */
     struct list listeners, conns, woken;
     struct loop_task wake_task;
-    size_t conn_count, body_bytes;
+    size_t conn_count, body_bytes, reply_bytes;
     bool stopping;
     bool is_dead; /* freed with the last orphan */
 };
@@ -66,6 +66,7 @@ struct http_conn {
     struct http_framing framing;
     struct http_chunks chunks;
     struct buf_out body;
+    size_t reply_len;  /* of the reply that is on its way, as counted in the server's reply_bytes */
     size_t scanned;    /* bytes of the head already searched for its end */
     bool timing_head;  /* the first byte of a head has come */
     bool close_after;  /* the connection ends with this reply */

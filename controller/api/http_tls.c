@@ -192,11 +192,11 @@ bool http_tls_subject_of(const SSL *ssl, struct http_tls_subject *out, const cha
         return false;
     }
     const X509_NAME *name = X509_get_subject_name(cert);
+    out->expires_us = expiry_us(cert);
     for (int i = 0; i < X509_NAME_entry_count(name); i++)
         if (!take_part(out, X509_NAME_get_entry(name, i), why))
             return false;
     *why = "the certificate's subject has no common name";
-    out->expires_us = expiry_us(cert);
     return out->name != NULL;
 }
 

@@ -3,12 +3,14 @@
 import http.client
 import json
 import os
+import resource
 import shutil
 import socket
 import ssl
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 
 import harness
@@ -385,6 +387,91 @@ def test_only_owner_and_group_of_the_socket_and_root():
         assert answers(NOBODY, 12345) == ["200", "201"] * 2
         text = d.get("/api/v1/namespaces/default/configmaps")["items"]
         assert len(text) == 1 * 2 + 2 + 1 + 1 + 2, len(text)
+
+
+# ---- limits of the running daemon ----
+
+def test_out_of_descriptors_accepting_rests_and_recovers():
+    with Daemon() as d:
+        host, port = d.http[7:].rsplit(":", 1)
+        limit = len(os.listdir(f"/proc/{d.process.pid}/fd")) + 2
+        before = resource.prlimit(d.process.pid, resource.RLIMIT_NOFILE)
+        begin = time.monotonic()
+        resource.prlimit(d.process.pid, resource.RLIMIT_NOFILE, (limit, before[1]))
+        hog = [socket.create_connection((host, int(port)), timeout=DEADLINE_S) for _ in range(20)]
+        until("accept fails for a while", lambda: d.log().count("api=accept error") >= 3)  # a line a second
+        assert d.ask("cluster.local.", "SOA").rcode == "NOERROR"
+        resource.prlimit(d.process.pid, resource.RLIMIT_NOFILE, before)
+        until("the API answers again", lambda: ask_plain(d))
+        errors = metric(d, "ordinald_http_accept_errors_total")
+        took = time.monotonic() - begin
+        assert 3 <= errors <= 3 * (took / 0.2 + 1), (errors, took)  # three listeners, five tries a second each
+        for s in hog:
+            s.close()
+
+
+def ask_plain(d):
+    try:
+        return d.request("GET", "/livez")[0] == 200
+    except OSError:
+        return False
+
+
+def closed(s):
+    try:
+        return not s.recv(65536)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def test_idle_handshakes_and_half_requests_are_closed():
+    with tls_daemon() as d:
+        plain = d.http[7:].rsplit(":", 1)
+        secure = d.https.rsplit(":", 1)
+        slow = []
+        for (host, port), beginning in ((secure, b""), (secure, b"\x16\x03\x01\x02\x00\x01"), (plain, b"GET /livez HTTP/1.1\r\nHost: local"),
+                                        (plain, b"GET /livez HTTP/1.1\r\nX: ")):
+            s = socket.create_connection((host, int(port)), timeout=DEADLINE_S)
+            s.sendall(beginning)
+            s.setblocking(False)
+            slow.append(s)
+
+        def drip():
+            try:
+                slow[3].send(b"x")
+            except OSError:
+                pass
+            return all([closed(s) for s in slow])
+        until("all are closed", drip)  # 10 s for a handshake, 15 s for a head
+        assert metric(d, "ordinald_http_tls_failures_total") == 2
+        assert ask(d, "admin", "GET", "/livez")[0] == 200
+        for s in slow:
+            s.close()
+
+
+def test_smuggled_requests_are_not_served():
+    """The forms of tests/unit/api/test_http.c, those that matter most, over TLS: one refusal, then the end."""
+    with tls_daemon() as d:
+        host, port = d.https.rsplit(":", 1)
+        smuggled = b"GET /api/v1/pods HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+        head = b"POST /api/v1/namespaces/default/configmaps HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        for rest in (b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"Content-Length: 0\r\nContent-Length: 5\r\n\r\n",
+                     b"Content-Length: +0\r\n\r\n", b"Transfer-Encoding: xchunked\r\n\r\n", b"Transfer-Encoding: identity\r\n\r\n",
+                     b"Content-Length : 0\r\n\r\n", b"X: a\n\r\n\r\n", b"X: a\r\n b\r\n\r\n", b"X: \0\r\n\r\n", b"Host: 127.0.0.1\r\n\r\n",
+                     b"Content-Length: 99999999\r\n\r\n"):
+            with socket.create_connection((host, int(port)), timeout=DEADLINE_S) as raw:
+                with certs().context("admin").wrap_socket(raw, server_hostname=host) as s:
+                    s.sendall(head + rest + smuggled)
+                    data = b""
+                    while True:
+                        more = s.recv(65536)
+                        if not more:
+                            break
+                        data += more
+            assert data.split(b" ")[1] in (b"400", b"501", b"413") and data.count(b"HTTP/1.1 ") == 1, (rest, data)
+        assert d.get("/api/v1/namespaces/default/configmaps")["items"] == []
 
 
 # ---- configuration ----

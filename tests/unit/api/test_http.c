@@ -2,13 +2,14 @@
 #include "tests/unit/api/http_client.h"
 
 #include <arpa/inet.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "controller/api/http.h"
+#include "controller/api/http_conn.h"
 #include "controller/api/http_peer.h"
 
 struct world {
@@ -65,6 +66,16 @@ static void handle(void *arg, struct http_exchange *x)
         w->held = x;
         http_reply_stream(
             x, &(struct http_reply){.status = 200, .content_type = "application/json"}, &stream);
+        return;
+    }
+    if (strncmp(x->request.path, "/big", 4) == 0) {
+        struct buf_out big;
+        buf_out_init(&big);
+        char block[65536];
+        memset(block, 'b', sizeof block);
+        for (int i = 0; i < 64; i++)
+            buf_put(&big, block, sizeof block);
+        http_reply(x, &(struct http_reply){.status = 200, .content_type = "text/plain"}, &big);
         return;
     }
     static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
@@ -150,6 +161,18 @@ static void what_cannot_be_framed_is_refused_and_the_connection_closed(void **st
         {"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\nabc", 400},
         {"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 0x3\r\n\r\nabc", 400},
         {"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", 400},
+        {"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\nabc", 400},
+        {"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3 3\r\n\r\nabc", 400},
+        {"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length : 3\r\n\r\nabc", 400},
+        {"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0"
+         "\r\n\r\n",
+         400},
+        {"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n", 501},
+        {"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n", 501},
+        {"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n", 501},
+        {"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400},
+        {"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n\r\n0\r\n\r\n", 501},
+        {"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n", 501},
         {"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501},
         {"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501},
         {"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
@@ -167,6 +190,26 @@ static void what_cannot_be_framed_is_refused_and_the_connection_closed(void **st
         {"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
          400},
         {"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n", 413},
+        {"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n+3\r\nabc\r\n0\r\n\r\n",
+         400},
+        {"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0x3\r\nabc\r\n0\r\n\r\n",
+         400},
+        {"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc0\r\n\r\n", 400},
+        {"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+         "chunked\r\n\r\n3;a\nb\r\nabc\r\n0\r\n\r\n",
+         400},
+        {"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\n\r\n\r\n",
+         400},
+        {"GET http://b/a HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+        {"GET http://a@b/a HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+        {"GET http:///a HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+        {"GET ftp://a/a HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+        {"GET //a HTTP/1.1\r\nHost: a\rX: b\r\n\r\n", 400},
+        {"GET /a  HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+        {"GET\t/a HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+        {" GET /a HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+        {"GET /a HTTP/1.1\r\n Host: a\r\n\r\n", 400},
+        {"GET /a HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n", 400},
         {"GET /a HTTP/1.1\r\n\r\n", 400},
         {"GET /a HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
         {"GET /a HTTP/1.1\nHost: a\n\r\n\r\n", 400},
@@ -206,6 +249,16 @@ static void what_cannot_be_framed_is_refused_and_the_connection_closed(void **st
         assert_null(strstr(client_text(&c) + 1, "HTTP/1.1 "));
         client_close(&c);
     }
+    /* A NUL, which no text above can hold. */
+    static const char *const parts[] = {"GET /a", " HTTP/1.1\r\nHost: a\r\nX: b", "\r\n\r\n"};
+    for (size_t at = 0; at < 2; at++) {
+        struct client c = client_open(w->path);
+        for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+            client_send(&c, w->loop, parts[i], strlen(parts[i]) + (i == at));
+        assert_true(client_expect_eof(&c, w->loop));
+        assert_int_equal(strncmp(client_text(&c), "HTTP/1.1 400 ", 13), 0);
+        client_close(&c);
+    }
     assert_int_equal(w->requests, 0);
     world_free(w);
 }
@@ -243,6 +296,17 @@ static void a_body_or_head_over_the_limit_is_refused_while_it_is_sent(void **sta
     }
     assert_true(client_expect(&c, w->loop, "HTTP/1.1 413 "));
     client_close(&c);
+
+    static const char *const endless[] = {"3;ext=", "0\r\nX: "}; /* extensions, trailers */
+    for (size_t i = 0; i < ARRAY_SIZE(endless); i++) {
+        c = client_open(w->path);
+        client_puts(&c, w->loop,
+                    "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+        client_puts(&c, w->loop, endless[i]);
+        client_send(&c, w->loop, block, 70000);
+        assert_true(client_expect(&c, w->loop, "HTTP/1.1 400 "));
+        client_close(&c);
+    }
 
     c = client_open(w->path); /* a head just below 32 KiB passes */
     client_puts(&c, w->loop, "GET /a HTTP/1.1\r\nHost: a\r\nX: ");
@@ -293,6 +357,28 @@ static void slow_clients_are_closed(void **state)
     }
     assert_int_equal(w->requests, 0);
     client_close(&c);
+    static const char *const bodies[] = {
+        "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nf0000\r\n"};
+    for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+        c = client_open(w->path);
+        client_puts(&c, w->loop, bodies[i]);
+        while (!c.eof) {
+            client_puts(&c, w->loop, "a");
+            loop_pass(w->loop);
+            client_read(&c);
+        }
+        client_close(&c);
+    }
+    /* Empty lines before a request are no request. */
+    c = client_open(w->path);
+    while (!c.eof) {
+        client_puts(&c, w->loop, "\r\n");
+        loop_pass(w->loop);
+        client_read(&c);
+    }
+    client_close(&c);
+    assert_int_equal(w->requests, 0);
     world_free(w);
 }
 
@@ -426,6 +512,77 @@ static void a_reader_that_stalls_holds_little_memory_and_is_cut(void **state)
     world_free(w);
 }
 
+/* Reads a little every 30 ms, which is always some progress. */
+static void read_slowly(struct client *c, struct loop *loop)
+{
+    char piece[4096];
+    int64_t until = clock_mono_us() + 20000000, next = 0;
+    while (!c->eof && clock_mono_us() < until) {
+        loop_pass(loop);
+        if (clock_mono_us() < next)
+            continue;
+        next = clock_mono_us() + 30000;
+        ssize_t n = recv(c->fd, piece, sizeof piece, 0);
+        if (n > 0)
+            buf_put(&c->in, piece, (size_t)n);
+        c->eof = n == 0 || (n < 0 && errno != EAGAIN);
+    }
+}
+
+static void a_reader_that_drips_is_cut(void **state)
+{
+    (void)state;
+    static const char *const asks[] = {"GET /big HTTP/1.1\r\nHost: a\r\n\r\n",
+                                       "GET /long HTTP/1.1\r\nHost: a\r\n\r\n"};
+    for (size_t i = 0; i < ARRAY_SIZE(asks); i++) {
+        struct world *w =
+            world_new((struct http_opts){.write_us = 300000, .min_rate = (size_t)64 << 20});
+        double before = http_counters.connections_now;
+        struct client c = client_open(w->path);
+        int small = 4096; /* so that the kernel holds little of it */
+        setsockopt(c.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+        client_puts(&c, w->loop, asks[i]);
+        read_slowly(&c, w->loop);
+        assert_true(c.eof);
+        assert_true(c.in.len < (size_t)3 << 20);
+        assert_true(http_counters.connections_now == before);
+        client_close(&c);
+        world_free(w);
+    }
+}
+
+static void large_replies_that_wait_are_bounded(void **state)
+{
+    (void)state;
+    struct world *w = world_new((struct http_opts){.max_replies = (size_t)9 << 20});
+    struct client c[3];
+    for (int i = 0; i < 3; i++) {
+        c[i] = client_open(w->path);
+        client_puts(&c[i], w->loop, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
+        for (unsigned n = 0; n < 3; n++)
+            loop_pass(w->loop);
+    }
+    assert_true(client_expect(&c[2], w->loop, "HTTP/1.1 429 "));
+    assert_non_null(strstr(client_text(&c[2]), "Retry-After: 1\r\n"));
+    /* What was done is told, however large. */
+    client_forget(&c[2]);
+    client_puts(&c[2], w->loop, "POST /big HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    assert_true(client_expect(&c[2], w->loop, "HTTP/1.1 200 "));
+    while (c[2].in.len < (size_t)4 << 20) {
+        client_read(&c[2]);
+        loop_pass(w->loop);
+    }
+    client_close(&c[0]); /* room again: whoever leaves gives it back */
+    loop_pass(w->loop);
+    loop_pass(w->loop);
+    client_forget(&c[2]);
+    client_puts(&c[2], w->loop, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_true(client_expect(&c[2], w->loop, "HTTP/1.1 200 "));
+    client_close(&c[1]);
+    client_close(&c[2]);
+    world_free(w);
+}
+
 static void a_late_reply_to_a_closed_connection_is_dropped(void **state)
 {
     (void)state;
@@ -482,8 +639,11 @@ static void running_out_of_descriptors_pauses_accepting(void **state)
     low.rlim_cur = (rlim_t)c.fd + 1;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
     client_puts(&c, w->loop, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
-    for (int i = 0; i < 5; i++)
+    double errors = http_counters.accept_errors;
+    int64_t begin = clock_mono_us();
+    while (http_counters.accept_errors < errors + 4) /* it tries again, now and then */
         loop_pass(w->loop);
+    assert_true(clock_mono_us() - begin >= 3 * HTTP_EMFILE_US);
     client_read(&c);
     assert_int_equal(c.in.len, 0);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
@@ -623,6 +783,36 @@ static void a_stranger_on_tcp_gets_a_403(void **state)
     world_free(w);
 }
 
+/* The mode of the file is not all that protects it. */
+static void a_stranger_on_the_unix_socket_gets_a_403(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    struct world *w = world_new((struct http_opts){.owner_socket = ""});
+    assert_int_equal(chmod(w->dir, 0755), 0);
+    assert_int_equal(chmod(w->path, 0666), 0);
+    gid_t groups[64];
+    int count = getgroups((int)ARRAY_SIZE(groups), groups);
+    assert_true(count >= 0);
+    assert_int_equal(setgroups(0, NULL), 0);
+    assert_int_equal(setegid(65534), 0);
+    assert_int_equal(seteuid(65534), 0);
+    struct client c = client_open(w->path);
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(setegid(0), 0);
+    assert_int_equal(setgroups((size_t)count, groups), 0);
+    client_puts(&c, w->loop, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_true(client_expect(&c, w->loop, "HTTP/1.1 403 "));
+    assert_int_equal(w->requests, 0);
+    client_close(&c);
+    c = client_open(w->path);
+    client_puts(&c, w->loop, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_true(client_expect(&c, w->loop, "HTTP/1.1 200 "));
+    client_close(&c);
+    world_free(w);
+}
+
 static void addresses_that_cannot_be_used_are_named(void **state)
 {
     (void)state;
@@ -654,6 +844,8 @@ int main(void)
         cmocka_unit_test(a_watcher_that_leaves_is_noticed_and_one_that_chatters_is_bounded),
         cmocka_unit_test(a_stream_that_is_cut_has_no_end_mark),
         cmocka_unit_test(a_reader_that_stalls_holds_little_memory_and_is_cut),
+        cmocka_unit_test(a_reader_that_drips_is_cut),
+        cmocka_unit_test(large_replies_that_wait_are_bounded),
         cmocka_unit_test(a_late_reply_to_a_closed_connection_is_dropped),
         cmocka_unit_test(too_many_connections_are_closed_and_places_come_back),
         cmocka_unit_test(running_out_of_descriptors_pauses_accepting),
@@ -661,6 +853,7 @@ int main(void)
         cmocka_unit_test(a_browser_cannot_reach_us_over_tcp),
         cmocka_unit_test(a_tcp_peer_is_known_by_its_uid_while_it_lives),
         cmocka_unit_test(a_stranger_on_tcp_gets_a_403),
+        cmocka_unit_test(a_stranger_on_the_unix_socket_gets_a_403),
         cmocka_unit_test(addresses_that_cannot_be_used_are_named),
     };
     signal(SIGPIPE, SIG_IGN); /* as the daemon does */
