@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "controller/reconcile/runner.h"
 
+#define COMPONENT            "garbage-collector-controller"
 #define FINALIZER_FOREGROUND "foregroundDeletion"
 #define FINALIZER_ORPHAN     "orphan"
 /* Dependants written in one sync; the rest follows in the next. */
@@ -267,6 +268,49 @@ static enum sync_result finish(struct runner *runner, struct verb *v, const stru
     return runner_result(rc);
 }
 
+/* ---- owners in other namespaces (R66) ---- */
+
+/* Namespaces looked into: the event is a courtesy, and the deletion of a large set must not pay for
+ * it with a look into each of thousands for each pod. */
+#define ELSEWHERE_MOST 128
+
+/* The object with this uid, of the reference's kind, in a namespace that is not the dependant's. */
+static bool is_elsewhere(const struct store_view *view, const struct object *dependant,
+                         const struct owner_ref *ref)
+{
+    const struct kind *kind = kind_of(ref);
+    struct view_cursor cur;
+    size_t left = ELSEWHERE_MOST;
+    if (!kind || !kind->namespaced || !dependant->kind->namespaced)
+        return false;
+    for (view_seek(&cur, view, KIND_NAMESPACE, NULL, NULL); cur.object && left > 0;
+         view_next(&cur), left--) {
+        const char *ns = cur.object->name;
+        const struct object *owner =
+            strcmp(ns, dependant->ns) == 0 ? NULL : view_find(view, kind->id, ns, ref->name);
+        if (owner && strcmp(owner->uid, ref->uid) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Such an owner counts as absent; whoever wrote the reference meant something else. */
+static void note_elsewhere(const struct verb *v, const struct store_view *view,
+                           const struct object *dependant)
+{
+    for (size_t i = 0; i < dependant->owner_count; i++) {
+        const struct owner_ref *ref = &dependant->owners[i];
+        const struct object *owner;
+        if (owner_find(view, dependant, ref, &owner) == OWNER_ABSENT &&
+            is_elsewhere(view, dependant, ref))
+            registry_event(v, dependant, "Warning", "OwnerRefInvalidNamespace", COMPONENT,
+                           "ownerRef [%s/%s, namespace: %s, name: %s, uid: %s] does not exist in "
+                           "namespace \"%s\"",
+                           ref->api_version, ref->kind, dependant->ns, ref->name, ref->uid,
+                           dependant->ns);
+    }
+}
+
 /* ---- the three jobs ---- */
 
 static bool blocks(const struct object *dependant, const struct object *owner)
@@ -369,6 +413,8 @@ static enum sync_result sync_dependant(struct runner *runner, const struct objec
     struct err e = {0};
     int rc;
     runner_verb(runner, &v);
+    if (owners.absent > 0 && !obj->deleted_us)
+        note_elsewhere(&v, &view, obj);
     if (owners.solid > 0) {
         struct strip strip = {.view = &view, .dependant = obj};
         rc = update(&v, obj, change_owners, &strip, &e);

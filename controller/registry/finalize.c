@@ -292,6 +292,16 @@ static int delete_again(const struct deletion *d, struct object **out, bool *gon
     return rc;
 }
 
+/* The node tells the end of an incarnation that was removed by force and that a finalizer holds. */
+static int release_held(const struct deletion *d, struct err *e)
+{
+    const struct object *pod = d->obj;
+    if (d->v->role != ROLE_NODE || !d->opts->has_grace || d->grace_s != 0 ||
+        !identity_is_fenced(d->v, pod->ns, pod->name, pod->uid))
+        return 0;
+    return registry_identity_release(d->v, pod->ns, pod->name, pod->uid, e);
+}
+
 /* A second delete of a pod may only shorten the grace (R42), by what it says itself: the pod's own
  * wishes do not count any more. */
 static int delete_terminating(struct deletion *d, struct object **out, bool *gone, struct err *e)
@@ -302,7 +312,7 @@ static int delete_terminating(struct deletion *d, struct object **out, bool *gon
         return delete_again(d, out, gone, e);
     if (!d->opts->has_grace || d->grace_s >= old_grace) {
         *out = object_ref(d->obj);
-        return 0;
+        return release_held(d, e);
     }
     d->is_forced = is_forced(d);
     if (d->grace_s == 0 && d->obj->finalizer_count == 0)

@@ -244,16 +244,54 @@ static bool is_of_set(const cJSON *pod)
     return false;
 }
 
+static bool all_terminated(const cJSON *statuses)
+{
+    const cJSON *status = NULL;
+    cJSON_ArrayForEach(status, statuses)
+    {
+        if (!json_at(status, "state", "terminated", NULL))
+            return false;
+    }
+    return true;
+}
+
+/* The last word of a node agent: a terminal phase, and each container with its end. */
+static bool says_the_end(const cJSON *pod)
+{
+    const cJSON *status = json_get(pod, "status"), *spec = json_get(pod, "spec");
+    const char *phase = json_str(status, "phase", "");
+    const cJSON *statuses = json_get(status, "containerStatuses");
+    return (strcmp(phase, "Failed") == 0 || strcmp(phase, "Succeeded") == 0) &&
+           cJSON_GetArraySize(statuses) >= cJSON_GetArraySize(json_get(spec, "containers")) &&
+           all_terminated(statuses) && all_terminated(json_get(status, "initContainerStatuses")) &&
+           all_terminated(json_get(status, "ephemeralContainerStatuses"));
+}
+
+/* A pod that was removed by force and is held by a finalizer (R45). Only the end itself is believed
+ * of it: containers that have ended stay ended, so the fence is released. A repeated delete would
+ * not do: a client that tries its force delete again looks the same. */
+static int admit_fenced(const struct change *c, const cJSON *obj, struct err *e)
+{
+    const cJSON *meta = json_get(obj, "metadata");
+    if (says_the_end(obj))
+        return registry_identity_release(c->v, json_str(meta, "namespace", ""),
+                                         json_str(meta, "name", ""), meta_uid(obj), e);
+    return fail_conflict(
+        c->kind, json_str(meta, "name", ""),
+        "the pod was removed by force; of what its node reports only the end is believed", e);
+}
+
 int pod_admit(const struct change *c, cJSON *obj, struct err *e)
 {
     if (c->sub == SUB_STATUS) {
         const cJSON *meta = json_get(obj, "metadata");
         bool is_report = c->v->role != ROLE_CONTROLLER; /* ours mark pods of lost nodes */
         if (is_report && identity_is_fenced(c->v, json_str(meta, "namespace", ""),
-                                            json_str(meta, "name", ""), meta_uid(obj)))
-            return fail_conflict(
-                c->kind, json_str(meta, "name", ""),
-                "the pod was removed by force; what its node reports is not believed any more", e);
+                                            json_str(meta, "name", ""), meta_uid(obj))) {
+            int rc = admit_fenced(c, obj, e);
+            if (rc < 0)
+                return rc;
+        }
         if (c->v->role == ROLE_NODE && !json_same(json_at(obj, "metadata", "labels", NULL),
                                                   json_at(c->old, "metadata", "labels", NULL)))
             return fail_forbidden(c->kind, json_str(meta, "name", ""),

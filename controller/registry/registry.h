@@ -113,7 +113,9 @@ int delete_opts_parse(const cJSON *body, struct delete_opts *out, struct err *e)
  * and the uid of a terminating pod (a kubelet-like client, R42). Any other grace 0 on a bound pod
  * that has not ended is a force delete and fences the incarnation (R44 [ours]); a controller's
  * always, since the collector marks pods of lost nodes Failed first. A node that confirms a fenced
- * uid whose object is gone releases the fence: *gone, *out is the identity. */
+ * uid releases the fence: when the object is gone, *gone, and *out is the identity. While a
+ * finalizer holds the object, a status with a terminal phase and every container terminated
+ * releases it, too, whoever writes it. */
 int verb_delete(const struct verb *v, const struct verb_key *key, const struct delete_opts *opts,
                 struct object **out, bool *gone, struct err *e);
 

@@ -139,6 +139,24 @@ static void an_owner_is_known_by_its_uid(void **state)
     free(wrong);
 }
 
+/* Times that something is said about the object of this name. */
+static int64_t said(const char *name, const char *reason)
+{
+    struct store_view view = store_applied(w.store);
+    struct view_cursor cur;
+    int64_t count = 0;
+    for (view_seek(&cur, &view, KIND_EVENT, NULL, NULL); cur.object; view_next(&cur)) {
+        cJSON *tree = object_tree(cur.object);
+        int64_t times = 0;
+        if (strcmp(json_str(tree, "reason", ""), reason) == 0 &&
+            strcmp(json_str(json_get(tree, "involvedObject"), "name", ""), name) == 0 &&
+            json_int(tree, "count", 0, INT32_MAX, &times))
+            count += times;
+        cJSON_Delete(tree);
+    }
+    return count;
+}
+
 static void an_owner_in_another_namespace_is_absent(void **state)
 {
     (void)state;
@@ -151,6 +169,23 @@ static void an_owner_in_another_namespace_is_absent(void **state)
     make("default", "child", far);
     world_settle(&w);
     assert_null(map("child"));
+    assert_int_equal(said("child", "OwnerRefInvalidNamespace"), 1);
+    /* One that is nowhere is only absent; beside an owner that lives, the reference goes. */
+    char *nowhere = ref("owner", "00000000-0000-4000-8000-000000000000", false);
+    make("default", "lost", nowhere);
+    make("default", "here", "");
+    char *near = ref("here", uid_of(KIND_CONFIGMAP, "default", "here"), false);
+    char *both = xasprintf("%s,%s", far, near);
+    make("default", "kept", both);
+    world_settle(&w);
+    assert_null(map("lost"));
+    assert_int_equal(said("lost", "OwnerRefInvalidNamespace"), 0);
+    assert_non_null(map("kept"));
+    assert_int_equal(map("kept")->owner_count, 1);
+    assert_int_equal(said("kept", "OwnerRefInvalidNamespace"), 1);
+    free(both);
+    free(near);
+    free(nowhere);
     free(far);
 }
 

@@ -431,6 +431,71 @@ static void r44_a_forced_pod_with_finalizers_is_fenced_at_once(void **state)
     assert_false(is_free(f, "10.244.0.7"));
 }
 
+/* Of an agent that is known as a node, its delete is enough. */
+static void r44_r45_its_node_confirms_a_fenced_pod_that_is_held(void **state)
+{
+    struct fixture *f = *state;
+    create_set_pod(f, "kubia-0", "");
+    assert_ok(f, merge(f, POD, "kubia-0", "{\"metadata\":{\"finalizers\":[\"x.io/a\"]}}"));
+    assert_ok(f, bind_pod(f, "kubia-0", "n1"));
+    run_pod(f, "kubia-0", "10.244.0.7");
+    const struct delete_opts force = {.has_grace = true, .uid = look(f, POD, "kubia-0")->uid};
+    assert_ok(f, delete_with(f, POD, "kubia-0", &force));
+    f->role = ROLE_NODE;
+    f->node = "n2";
+    assert_int_equal(delete_with(f, POD, "kubia-0", &force), ERR_FORBIDDEN);
+    assert_int_equal(identity_view(look(f, KIND_IDENTITY, "default", "kubia-0"))->fenced_count, 1);
+    f->node = "n1";
+    assert_ok(f, delete_with(f, POD, "kubia-0", &force));
+    assert_false(f->gone);
+    assert_int_equal(identity_view(look(f, KIND_IDENTITY, "default", "kubia-0"))->fenced_count, 0);
+    f->role = ROLE_ADMIN;
+    assert_ok(f, merge(f, POD, "kubia-0", "{\"metadata\":{\"finalizers\":[]}}"));
+    assert_null(look(f, POD, "kubia-0"));
+    assert_true(is_free(f, "10.244.0.7"));
+}
+
+/* Held by a finalizer, the object is still there for its node agent, a client, to say the end. */
+static void r44_r45_the_end_of_a_fenced_pod_is_believed(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const refused[] = {
+        "{\"status\":{\"phase\":\"Failed\"}}", /* no container */
+        "{\"status\":{\"phase\":\"Failed\",\"containerStatuses\":[{\"name\":\"c\",\"state\":{"
+        "\"running\":{}}}]}}",
+        "{\"status\":{\"phase\":\"Failed\",\"containerStatuses\":[{\"name\":\"c\",\"state\":{"
+        "\"waiting\":{}}}]}}",
+        "{\"status\":{\"phase\":\"Running\",\"containerStatuses\":[{\"name\":\"c\",\"state\":{"
+        "\"terminated\":{\"exitCode\":0}}}]}}",
+        "{\"status\":{\"phase\":\"Failed\",\"containerStatuses\":[{\"name\":\"c\",\"state\":{"
+        "\"terminated\":{\"exitCode\":0}}}],\"initContainerStatuses\":[{\"name\":\"i\",\"state\":{"
+        "\"running\":{}}}]}}",
+    };
+    create_claim(f, "data-kubia-0");
+    create_set_pod(f, "kubia-0", "");
+    assert_ok(f, merge(f, POD, "kubia-0", "{\"metadata\":{\"finalizers\":[\"x.io/a\"]}}"));
+    assert_ok(f, bind_pod(f, "kubia-0", "n1"));
+    run_pod(f, "kubia-0", "10.244.0.7");
+    const struct delete_opts force = {.has_grace = true, .uid = look(f, POD, "kubia-0")->uid};
+    assert_ok(f, delete_with(f, POD, "kubia-0", &force));
+    assert_ok(f, delete_with(f, POD, "kubia-0", &force)); /* tried again: no confirmation */
+    for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+        assert_int_equal(merge_status(f, POD, "kubia-0", refused[i]), ERR_CONFLICT);
+    assert_int_equal(identity_view(look(f, KIND_IDENTITY, "default", "kubia-0"))->fenced_count, 1);
+    assert_ok(f, merge_status(f, POD, "kubia-0",
+                              "{\"status\":{\"phase\":\"Failed\",\"containerStatuses\":[{\"name\":"
+                              "\"c\",\"state\":{\"terminated\":{\"exitCode\":137}}}]}}"));
+    assert_int_equal(identity_view(look(f, KIND_IDENTITY, "default", "kubia-0"))->fenced_count, 0);
+    assert_field(f, KIND_PVC, "default", "data-kubia-0", "metadata>annotations>ordinald.dev/fenced",
+                 "");
+    assert_ok(f, delete_with(f, POD, "kubia-0", &force)); /* as agents do then: nothing to do */
+    assert_false(f->gone);
+    assert_ok(f, merge(f, POD, "kubia-0", "{\"metadata\":{\"finalizers\":[]}}"));
+    assert_null(look(f, POD, "kubia-0"));
+    assert_int_equal(identity_view(look(f, KIND_IDENTITY, "default", "kubia-0"))->fenced_count, 0);
+    assert_true(is_free(f, "10.244.0.7"));
+}
+
 static void r43_the_collector_fences_even_pods_it_marked_failed(void **state)
 {
     struct fixture *f = *state;
@@ -542,6 +607,8 @@ int main(void)
         T(pods_without_set_have_no_identity_until_forced),
         T(r44_a_forced_pod_is_fenced_and_its_address_kept),
         T(r44_a_forced_pod_with_finalizers_is_fenced_at_once),
+        T(r44_r45_its_node_confirms_a_fenced_pod_that_is_held),
+        T(r44_r45_the_end_of_a_fenced_pod_is_believed),
         T(r43_the_collector_fences_even_pods_it_marked_failed),
         T(a30_actions_take_their_own_bodies_only),
         T(r88_binding_happens_once),
