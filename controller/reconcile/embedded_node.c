@@ -432,7 +432,8 @@ static bool may_report_ready(const struct object *pod)
 {
     cJSON *tree = object_tree(pod);
     const char *reason = json_str(condition_find(tree, "Ready"), "reason", "");
-    bool is_ours = strcmp(reason, REASON_PROBE) == 0 || strcmp(reason, REASON_NODE) == 0;
+    bool is_ours = strcmp(reason, REASON_PROBE) == 0 || strcmp(reason, REASON_NODE) == 0 ||
+                   strcmp(reason, REASON_GATE) == 0;
     cJSON_Delete(tree);
     return is_ours;
 }
@@ -440,10 +441,10 @@ static bool may_report_ready(const struct object *pod)
 static int run_pod(struct embedded *em, struct embedded_node *node, const struct object *pod,
                    struct err *e)
 {
-    bool is_ready = !fails_readiness(em, pod);
+    bool works = !fails_readiness(em, pod), is_ready = works && !pod_view(pod)->is_held_unready;
     if (pod_view(pod)->ready == is_ready || (is_ready && !may_report_ready(pod)))
         return 0;
-    return update_pod(em, node, pod, report_readiness, &is_ready, e);
+    return update_pod(em, node, pod, report_readiness, &works, e);
 }
 
 static int sync_pod(struct embedded *em, const struct object *pod, struct err *e)

@@ -72,23 +72,44 @@ static void set_containers(cJSON *tree, bool is_started, bool is_ready)
     json_set(status, "initContainerStatuses", list);
 }
 
-static void set_ready(cJSON *tree, bool is_ready, const char *reason, const char *message)
+static void set_condition(cJSON *tree, const char *type, bool is_true, const char *reason,
+                          const char *message)
 {
-    const char *status = is_ready ? "True" : "False";
-    static const char *const types[] = {"ContainersReady", "Ready"};
-    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
-        (void)condition_set(tree, types[i], status, reason, message);
-        if (is_ready) {
-            json_del(condition_find(tree, types[i]), "reason");
-            json_del(condition_find(tree, types[i]), "message");
-        }
+    (void)condition_set(tree, type, is_true ? "True" : "False", reason, message);
+    if (is_true) {
+        json_del(condition_find(tree, type), "reason");
+        json_del(condition_find(tree, type), "message");
     }
+}
+
+/* Opens the gates that nobody has spoken about; the first that is closed, or NULL. */
+static const char *closed_gate(cJSON *tree)
+{
+    const char *closed = NULL;
     const cJSON *gate = NULL;
     cJSON_ArrayForEach(gate, json_at(tree, "spec", "readinessGates", NULL))
     {
         const char *type = json_str(gate, "conditionType", "");
-        if (is_ready && *type)
+        const cJSON *of = condition_find(tree, type);
+        if (!of && *type)
             (void)condition_set(tree, type, "True", NULL, NULL);
+        else if (of && strcmp(json_str(of, "status", ""), "True") != 0 && !closed)
+            closed = type;
+    }
+    return closed;
+}
+
+static void set_ready(cJSON *tree, bool is_ready, const char *reason, const char *message)
+{
+    const char *gate = is_ready ? closed_gate(tree) : NULL;
+    char told[512];
+    set_condition(tree, "ContainersReady", is_ready, reason, message);
+    if (gate) {
+        (void)snprintf(told, sizeof told,
+                       "the status of pod readiness gate \"%.316s\" is not \"True\"", gate);
+        set_condition(tree, "Ready", false, REASON_GATE, told);
+    } else {
+        set_condition(tree, "Ready", is_ready, reason, message);
     }
 }
 

@@ -21,11 +21,14 @@ struct pod_report {
 };
 /* Reason of Ready=False by embedded_fail_readiness, so that the node knows its own word again. */
 #define REASON_PROBE "ReadinessProbeFailed"
+/* Reason of Ready=False while a readiness gate is closed (R89). */
+#define REASON_GATE "ReadinessGatesNotReady"
 /* Reason of Ready=False by the node controller (controller/reconcile/node.c). */
 #define REASON_NODE "NodeNotReady"
 
 int report_pod(cJSON *tree, void *arg, struct err *e);
-/* arg is a bool: the pod's Ready condition, with its readiness gates. */
+/* arg is a bool: the containers are ready. So is the pod, unless a readiness gate is closed; gates
+ * that nobody has spoken about open with the first readiness (R90). */
 int report_readiness(cJSON *tree, void *arg, struct err *e);
 /* arg is the internal address of the node (text, "" = none). */
 int report_node(cJSON *tree, void *arg, struct err *e);

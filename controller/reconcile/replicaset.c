@@ -14,8 +14,9 @@
 #include "controller/reconcile/runner.h"
 #include "controller/reconcile/set_pod.h"
 
-#define COMPONENT     "replicaset-controller"
-#define DELETION_COST "controller.kubernetes.io/pod-deletion-cost"
+#define COMPONENT       "replicaset-controller"
+#define DELETION_COST   "controller.kubernetes.io/pod-deletion-cost"
+#define REPLICA_FAILURE "ReplicaFailure"
 
 /* ---- changes to keys ---- */
 
@@ -312,10 +313,31 @@ static int delete_pod(struct sync *s, const struct object *pod, struct err *e)
     return runner_stage(s->runner, &v, e);
 }
 
+struct status {
+    const struct replicaset_plan *plan;
+    const char *failed; /* reason of ReplicaFailure, NULL: nothing failed */
+    const char *message;
+};
+
+/* The condition stays as it was first told until a sync succeeds, as upstream's does. */
+static void set_failure(cJSON *tree, const struct status *want)
+{
+    cJSON *status = json_get(tree, "status"), *list = json_get(status, "conditions");
+    cJSON *have = condition_find(tree, REPLICA_FAILURE);
+    if (want->failed && !have)
+        (void)condition_set(tree, REPLICA_FAILURE, "True", want->failed, want->message);
+    if (want->failed || !have)
+        return;
+    cJSON_Delete(cJSON_DetachItemViaPointer(list, have));
+    if (!list->child)
+        json_del(status, "conditions");
+}
+
 static int change_status(cJSON *tree, void *arg, struct err *e)
 {
     (void)e;
-    const struct replicaset_plan *plan = arg;
+    const struct status *want = arg;
+    const struct replicaset_plan *plan = want->plan;
     cJSON *status = json_obj(tree, "status");
     int64_t generation = 0;
     (void)json_int(json_get(tree, "metadata"), "generation", 0, INT64_MAX, &generation);
@@ -324,21 +346,24 @@ static int change_status(cJSON *tree, void *arg, struct err *e)
     json_set_int(status, "fullyLabeledReplicas", plan->labeled);
     json_set_int(status, "readyReplicas", plan->ready);
     json_set_int(status, "availableReplicas", plan->available);
+    set_failure(tree, want);
     return 0;
 }
 
-static int write_status(struct sync *s, struct replicaset_plan *plan, struct err *e)
+static int write_status(struct sync *s, struct status *want, struct err *e)
 {
+    const struct replicaset_plan *plan = want->plan;
     const struct replicaset_view *have = replicaset_view(s->set);
     if (have->st_replicas == plan->replicas && have->st_labeled == plan->labeled &&
         have->st_ready == plan->ready && have->st_available == plan->available &&
-        have->observed_generation == s->set->generation)
+        have->observed_generation == s->set->generation &&
+        have->st_failing == (want->failed != NULL))
         return 0;
     struct verb v;
     AUTO_OBJECT out = NULL;
     const struct verb_key key = {KIND_REPLICASET, s->set->ns, s->set->name};
     runner_verb(s->runner, &v);
-    int rc = verb_update(&v, &key, SUB_STATUS, change_status, plan, &out, e);
+    int rc = verb_update(&v, &key, SUB_STATUS, change_status, want, &out, e);
     if (rc == 0)
         return runner_stage(s->runner, &v, e);
     runner_drop(&v);
@@ -361,7 +386,10 @@ static int sync_set(struct sync *s, struct replicaset_plan *plan, struct err *e)
         rc = create_pod(s, e);
     for (size_t i = 0; i < plan->remove && rc == 0; i++)
         rc = delete_pod(s, s->objects[s->replicas[i].index], e);
-    int status = write_status(s, plan, rc < 0 ? NULL : e);
+    struct status want = {.plan = plan, .message = e->text};
+    if (rc < 0 && rc != ERR_CONFLICT)
+        want.failed = plan->create > 0 ? "FailedCreate" : "FailedDelete";
+    int status = write_status(s, &want, rc < 0 ? NULL : e);
     return rc < 0 ? rc : status;
 }
 

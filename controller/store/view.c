@@ -232,6 +232,18 @@ static uint64_t epoch_of(const cJSON *tree)
     return strtoull(text, NULL, 10);
 }
 
+static bool is_held_unready(const cJSON *tree)
+{
+    const cJSON *gate;
+    cJSON_ArrayForEach(gate, json_at(tree, "spec", "readinessGates", NULL))
+    {
+        const cJSON *of = condition(tree, json_str(gate, "conditionType", ""));
+        if (of && !text_is(of, "status", "True"))
+            return true;
+    }
+    return false;
+}
+
 static const void *build_pod(struct pack *p, const cJSON *tree)
 {
     struct pod_view *v = pack_alloc(p, sizeof(*v));
@@ -246,6 +258,7 @@ static const void *build_pod(struct pack *p, const cJSON *tree)
     v->initialized_by_node = *json_str(status, "startTime", "") != '\0';
     v->host_network = json_bool(spec, "hostNetwork", false);
     v->is_gated = list_size(json_get(spec, "schedulingGates")) > 0;
+    v->is_held_unready = is_held_unready(tree);
     v->node = text_of(p, spec, "nodeName");
     v->scheduler = text_of(p, spec, "schedulerName");
     v->hostname = text_of(p, spec, "hostname");
@@ -430,6 +443,7 @@ static const void *build_replicaset(struct pack *p, const cJSON *tree)
     v->st_ready = int32_of(status, "readyReplicas", 0);
     v->st_available = int32_of(status, "availableReplicas", 0);
     v->st_labeled = int32_of(status, "fullyLabeledReplicas", 0);
+    v->st_failing = condition(tree, "ReplicaFailure") != NULL;
     return v;
 }
 

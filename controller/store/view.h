@@ -37,6 +37,7 @@ struct pod_view {
     bool initialized_by_node; /* status.startTime is set: the node has seen it */
     bool host_network;
     bool is_gated;         /* schedulingGates not empty */
+    bool is_held_unready;  /* the condition of a readiness gate is there and not True (R89) */
     const char *node;      /* spec.nodeName */
     const char *scheduler; /* spec.schedulerName */
     const char *hostname, *subdomain;
@@ -110,6 +111,7 @@ struct replicaset_view {
     struct selector selector;
     int64_t observed_generation;
     int32_t st_replicas, st_ready, st_available, st_labeled;
+    bool st_failing; /* condition ReplicaFailure is there */
 };
 
 enum { ACCESS_RWO = 1, ACCESS_ROX = 2, ACCESS_RWX = 4, ACCESS_RWOP = 8 };

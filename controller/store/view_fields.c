@@ -87,6 +87,7 @@ static const struct field pod_fields[] = {UP_TO(pod_view, phase, POD_UNKNOWN),
                                           FIELD(pod_view, initialized_by_node),
                                           FIELD(pod_view, host_network),
                                           FIELD(pod_view, is_gated),
+                                          FIELD(pod_view, is_held_unready),
                                           FIELD(pod_view, node),
                                           FIELD(pod_view, scheduler),
                                           FIELD(pod_view, hostname),
@@ -160,7 +161,8 @@ static const struct field replicaset_fields[] = {
     FIELD(replicaset_view, replicas),     FIELD(replicaset_view, min_ready_s),
     FIELD(replicaset_view, selector),     FIELD(replicaset_view, observed_generation),
     FIELD(replicaset_view, st_replicas),  FIELD(replicaset_view, st_ready),
-    FIELD(replicaset_view, st_available), FIELD(replicaset_view, st_labeled)};
+    FIELD(replicaset_view, st_available), FIELD(replicaset_view, st_labeled),
+    FIELD(replicaset_view, st_failing)};
 static const struct layout replicaset_layout = LAYOUT(replicaset_view, replicaset_fields);
 
 static const struct field claim_fields[] = {FIELD(claim_view, phase),

@@ -197,6 +197,56 @@ static int set_app(cJSON *tree, void *arg, struct err *e)
     return 0;
 }
 
+/* Condition ReplicaFailure of the set, NULL when it is not there. */
+static const cJSON *failure_of(const cJSON *tree)
+{
+    const cJSON *conditions = json_at(tree, "status", "conditions", NULL);
+    assert_int_equal(cJSON_GetArraySize(conditions), conditions ? 1 : 0);
+    return conditions ? conditions->child : NULL;
+}
+
+static cJSON *tree_of_set(const struct world *w)
+{
+    return object_tree(world_find(w, KIND_REPLICASET, "default", "web"));
+}
+
+static int apply_finalizers(struct world *w, const char *finalizers)
+{
+    return world_apply_text(
+        w,
+        "{\"apiVersion\":\"apps/v1\",\"kind\":\"ReplicaSet\",\"metadata\":{"
+        "\"name\":\"web\"},\"spec\":{\"replicas\":2,\"template\":{\"metadata\":{"
+        "\"finalizers\":%s}}}}",
+        finalizers);
+}
+
+static void what_cannot_be_made_is_told_until_it_can(void **state)
+{
+    (void)state;
+    struct world w;
+    start(&w, 1);
+    cJSON *tree = tree_of_set(&w);
+    assert_null(failure_of(tree));
+    cJSON_Delete(tree);
+    assert_int_equal(apply_finalizers(&w, "[\"not a name\"]"), 0);
+    world_advance(&w, SECOND);
+    tree = tree_of_set(&w);
+    const cJSON *failure = failure_of(tree);
+    assert_string_equal(json_str(failure, "type", ""), "ReplicaFailure");
+    assert_string_equal(json_str(failure, "status", ""), "True");
+    assert_string_equal(json_str(failure, "reason", ""), "FailedCreate");
+    assert_non_null(strstr(json_str(failure, "message", ""), "is invalid"));
+    cJSON_Delete(tree);
+    check_status(&w, 1, 1); /* what is there is counted all the same */
+    assert_int_equal(apply_finalizers(&w, "null"), 0);
+    world_advance(&w, 5 * SECOND);
+    check_status(&w, 2, 2);
+    tree = tree_of_set(&w);
+    assert_null(failure_of(tree));
+    cJSON_Delete(tree);
+    world_stop(&w);
+}
+
 static void pods_are_released_and_adopted_by_their_labels(void **state) /* R60, R61 */
 {
     (void)state;
@@ -229,6 +279,7 @@ int main(void)
         cmocka_unit_test(many_are_made_at_once_within_bounds),
         cmocka_unit_test(s1_s2_s3_pods_have_no_identity),
         cmocka_unit_test(scaling_is_done_at_once_and_unready_pods_go_first),
+        cmocka_unit_test(what_cannot_be_made_is_told_until_it_can),
         cmocka_unit_test(pods_are_released_and_adopted_by_their_labels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

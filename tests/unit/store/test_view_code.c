@@ -21,6 +21,7 @@ static const struct {
     {KIND_POD,
      "\"spec\":{\"nodeName\":\"n1\",\"schedulerName\":\"own\",\"hostname\":\"h\",\"subdomain\":"
      "\"sub\",\"hostNetwork\":true,\"schedulingGates\":[{\"name\":\"g\"}],"
+     "\"readinessGates\":[{\"conditionType\":\"PodScheduled\"},{\"conditionType\":\"own\"}],"
      "\"terminationGracePeriodSeconds\":7,\"containers\":[{\"name\":\"c\",\"ports\":[{\"name\":"
      "\"http\",\"containerPort\":80},{\"name\":\"sip\",\"containerPort\":65535,\"protocol\":"
      "\"UDP\"}"
@@ -28,7 +29,7 @@ static const struct {
      "\"status\":{\"phase\":\"Failed\",\"startTime\":\"2026-01-02T03:04:05Z\",\"hostIP\":"
      "\"192.0.2.1\",\"podIPs\":[{\"ip\":\"10.1.0.9\"},{\"ip\":\"fd00::9\"}],\"conditions\":[{"
      "\"type\":\"Ready\",\"status\":\"True\",\"lastTransitionTime\":\"2026-01-02T03:04:06Z\"},{"
-     "\"type\":\"PodScheduled\",\"status\":\"True\"}]}"},
+     "\"type\":\"PodScheduled\",\"status\":\"True\"},{\"type\":\"own\",\"status\":\"False\"}]}"},
     {KIND_SERVICE,
      "\"spec\":{\"type\":\"NodePort\",\"clusterIPs\":[\"None\",\"fd00::1\"],\"externalName\":"
      "\"e.example.org\",\"selector\":{\"b\":\"2\",\"a\":\"1\"},\"ports\":[{\"name\":\"http\","
@@ -64,7 +65,7 @@ static const struct {
     {KIND_REPLICASET,
      "\"spec\":{\"replicas\":2,\"minReadySeconds\":3,\"selector\":{}},\"status\":{"
      "\"observedGeneration\":4,\"replicas\":5,\"readyReplicas\":6,\"availableReplicas\":7,"
-     "\"fullyLabeledReplicas\":8}"},
+     "\"fullyLabeledReplicas\":8,\"conditions\":[{\"type\":\"ReplicaFailure\"}]}"},
     {KIND_REVISION,
      "\"revision\":9007199254740991,\"data\":{\"b\":[1,{\"d\":1,\"c\":2}],\"a\":\"x\"}"},
     {KIND_SLICE,
