@@ -52,6 +52,9 @@ configure_and_build tsan build/tsan
 (cd build/tsan && ctest -j "$jobs" -L unit --output-on-failure)
 (cd build/tsan && ctest -j "$jobs" -R '^system/(messages|changes|vectors)$' --output-on-failure)
 
+step "kubectl of every version"
+ORDINALD_BUILD=$PWD/build/debug python3 -B tests/system/kubectl_versions.py --build
+
 step "optimised build"
 configure_and_build release build
 

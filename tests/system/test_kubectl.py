@@ -1,66 +1,14 @@
-"""The real kubectl against the controller socket: the commands of api.md section 10, and the main job of the design played with kubectl
-and dig, a kill -9 in the middle included. Commands that a client version lacks are skipped, and said so."""
+"""The real kubectl against the controller socket: the main job of the design played with kubectl and dig, a kill -9 in the middle
+included, and the life of a StatefulSet. test_kubectl_matrix.py has the commands one by one."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 
 import harness
-from harness import Daemon, Skip, until
-
-SOURCE = os.environ.get("ORDINALD_SOURCE", os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
-KUBIA = os.path.join(SOURCE, "conf/kubia.yaml")
-ZONE = "default.svc.cluster.local"
-
-
-def version():
-    if not shutil.which("kubectl"):
-        raise Skip("no kubectl on the PATH")
-    text = subprocess.run(["kubectl", "version", "--client", "-o", "json"], capture_output=True, text=True).stdout
-    match = re.search(r'"minor": *"(\d+)', text)
-    return int(match.group(1)) if match else 20
-
-
-class Cluster(Daemon):
-    def __init__(self, *settings):
-        self.minor = version()
-        super().__init__("nodes.embedded=3", "nodes.embedded-start=20ms", *settings)
-
-    def run(self, *arguments, stdin=None, check=True, timeout=60):
-        environment = dict(os.environ, HOME=self.dir, KUBECONFIG="/dev/null")
-        result = subprocess.run(["kubectl", "--server", self.http, "--cache-dir", os.path.join(self.dir, "cache"), *arguments],
-                                input=stdin, capture_output=True, text=True, env=environment, timeout=timeout)
-        if check and result.returncode != 0:
-            raise AssertionError(f"kubectl {' '.join(arguments)}: exit {result.returncode}\n{result.stdout}{result.stderr}")
-        return result
-
-    def kubectl(self, *arguments, **options):
-        return self.run(*arguments, **options).stdout
-
-    def need(self, minor, what):
-        if self.minor < minor:
-            raise Skip(f"kubectl 1.{self.minor} lacks {what}")
-
-    def object(self, *what):
-        return json.loads(self.kubectl("get", *what, "-o", "json"))
-
-    def dig(self, *arguments):
-        return subprocess.run(["dig", f"@{self.dns[0]}", "-p", str(self.dns[1]), "+tries=3", "+time=2", *arguments],
-                              capture_output=True, text=True, check=True).stdout
-
-    def short(self, name, qtype="A"):
-        return sorted(self.dig("+short", name, qtype).split())
-
-    def apply_kubia(self):
-        self.kubectl("apply", "-f", KUBIA)
-        self.kubectl("rollout", "status", "statefulset/kubia", "--timeout=60s")
-
-
-def same(have, want):
-    assert have == want, f"have {have!r}, want {want!r}"
+from harness import until
+from kubectl import KUBIA, ZONE, Cluster, identities, messages, ready_pod, same
 
 
 def test_main_job_with_kubectl_and_dig():
@@ -119,25 +67,6 @@ def test_main_job_with_kubectl_and_dig():
         assert renewed["status"]["podIP"] != victim["status"]["podIP"]
 
 
-def messages(c, prefix):
-    """Messages of the events that begin with prefix, in the order of their last write."""
-    events = sorted(c.object("events")["items"], key=lambda e: int(e["metadata"]["resourceVersion"]))
-    return [e["message"] for e in events if e["message"].startswith(prefix)]
-
-
-def identities(c):
-    return {p["metadata"]["name"]: (p["metadata"]["uid"], p["status"].get("podIP")) for p in c.object("pods")["items"]}
-
-
-def ready_pod(c, name, not_uid):
-    found = c.run("get", "pod", name, "-o", "json", check=False)
-    if found.returncode != 0:
-        return None
-    pod = json.loads(found.stdout)
-    ready = any(x["type"] == "Ready" and x["status"] == "True" for x in pod["status"].get("conditions", []))
-    return pod if ready and pod["metadata"]["uid"] != not_uid else None
-
-
 def test_apply_new_unchanged_changed():
     with Cluster() as c:
         same(c.kubectl("apply", "-f", KUBIA).splitlines(), ["service/kubia created", "statefulset.apps/kubia created"])
@@ -186,9 +115,8 @@ def test_get_in_every_form():
 
 def test_watch_shows_changes_as_they_happen():
     with Cluster() as c:
-        environment = dict(os.environ, HOME=c.dir, KUBECONFIG="/dev/null")
-        watch = subprocess.Popen(["kubectl", "--server", c.http, "--cache-dir", os.path.join(c.dir, "cache"), "get", "pods", "-w",
-                                  "-o", "name"], stdout=subprocess.PIPE, text=True, env=environment)
+        watch = subprocess.Popen(c.command("get", "pods", "-w", "-o", "name"), stdout=subprocess.PIPE, text=True,
+                                 env=c.environment())
         try:
             c.apply_kubia()
             seen = []

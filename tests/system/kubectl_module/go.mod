@@ -1,0 +1,3 @@
+module ordinald.dev/tests/kubectl
+
+go 1.22
