@@ -61,7 +61,7 @@ static void put_base64(struct buf_out *out, const unsigned char *bytes, size_t l
         word |= n > 1 ? (unsigned)bytes[i + 1] << 8 : 0;
         word |= n > 2 ? (unsigned)bytes[i + 2] : 0;
         for (size_t k = 0; k < 4; k++)
-            buf_putc(out, k <= n ? digits[word >> (18 - 6 * k) & 63] : '=');
+            buf_put(out, k <= n ? &digits[word >> (18 - 6 * k) & 63] : "=", 1);
     }
 }
 

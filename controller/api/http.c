@@ -68,6 +68,7 @@ int http_server_new(struct loop *loop, const struct http_opts *opts, struct http
     s->owner_socket = opts->owner_socket ? xstrdup(opts->owner_socket) : NULL;
     o->owner_socket = s->owner_socket;
     o->max_connections = o->max_connections ? o->max_connections : 4096;
+    o->max_strangers = o->max_strangers ? o->max_strangers : 256;
     o->max_head_bytes = o->max_head_bytes ? o->max_head_bytes : 32768;
     o->max_body_bytes = o->max_body_bytes ? o->max_body_bytes : (size_t)3 << 20;
     o->idle_us = o->idle_us ? o->idle_us : 120000000;

@@ -87,6 +87,7 @@ struct http_opts {
                              over TCP */
     /* 0 takes the default. */
     size_t max_connections; /* 4096 */
+    size_t max_strangers;   /* 256: of them in a TLS handshake, or refused and about to hear it */
     size_t max_head_bytes;  /* 32 KiB */
     size_t max_body_bytes;  /* 3 MiB */
     int64_t idle_us;        /* 120 s: between requests (longer than the 90 s for which Go keeps a

@@ -71,8 +71,19 @@ static void stream_close(struct http_conn *c)
         stream.closed(stream.arg);
 }
 
+/* Who has no right here must not take the places of those who have. */
+static void set_stranger(struct http_conn *c, bool is_stranger)
+{
+    if (is_stranger && !c->is_stranger)
+        c->server->stranger_count++;
+    else if (!is_stranger && c->is_stranger)
+        c->server->stranger_count--;
+    c->is_stranger = is_stranger;
+}
+
 void http_conn_free(struct http_conn *c)
 {
+    set_stranger(c, false);
     if (c->bev) {
         bufferevent_free(TAKE(c->bev));
         c->server->conn_count--;
@@ -577,6 +588,7 @@ static void handshake_done(struct http_conn *c)
     const char *why = NULL;
     if (!http_tls_subject_of(bufferevent_openssl_get_ssl(c->bev), &c->subject, &why))
         c->refused = why;
+    set_stranger(c, c->refused != NULL);
     c->peer.name = c->subject.name ? c->subject.name : "";
     c->peer.groups = c->subject.groups;
     c->peer.group_count = c->subject.group_count;
@@ -669,11 +681,21 @@ void http_conn_new(struct http_server *server, const struct http_listener *liste
     server->conn_count++;
     http_counters.connections++;
     http_counters.connections_now++;
+    set_stranger(c, c->shakes_hands || c->refused);
+    if (server->stranger_count > server->opts.max_strangers) {
+        LOG_LIMITED(LOG_WARN, "api=accept error=\"too many strangers\" limit=%zu",
+                    server->opts.max_strangers);
+        http_counters.refused++;
+        http_conn_free(c);
+        return;
+    }
     const struct timeval write_patience = {.tv_sec = server->opts.write_us / 1000000,
                                            .tv_usec = server->opts.write_us % 1000000};
     bufferevent_setcb(bev, on_read, on_write, on_event, c);
     bufferevent_setwatermark(bev, EV_READ, 0, 65536);
     bufferevent_set_timeouts(bev, NULL, &write_patience);
-    set_deadline(c, c->shakes_hands ? server->opts.handshake_us : server->opts.idle_us);
+    set_deadline(c, c->shakes_hands ? server->opts.handshake_us
+                    : c->refused    ? server->opts.head_us
+                                    : server->opts.idle_us);
     bufferevent_enable(bev, EV_READ);
 }

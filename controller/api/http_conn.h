@@ -44,7 +44,7 @@ struct http_server {
     char *owner_socket; /* owns what opts.owner_socket points to */
     struct list listeners, conns, woken;
     struct loop_task wake_task;
-    size_t conn_count, body_bytes, reply_bytes;
+    size_t conn_count, stranger_count, body_bytes, reply_bytes;
     bool stopping;
     bool is_dead; /* freed with the last orphan */
 };
@@ -60,6 +60,7 @@ struct http_conn {
     const char *refused; /* why this peer may not ask anything */
     bool is_tcp, is_tls;
     bool shakes_hands; /* TLS: not established yet */
+    bool is_stranger;  /* counted in the server's stranger_count */
     struct http_tls_subject subject;
 
     struct http_exchange x;

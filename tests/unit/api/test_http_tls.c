@@ -373,6 +373,42 @@ static void a_handshake_has_a_deadline(void **state)
     world_free(w);
 }
 
+/* Those who have shown nothing yet cannot take all the places. */
+static void handshakes_are_bounded_apart(void **state)
+{
+    (void)state;
+    struct world *w = world_new((struct http_opts){.max_strangers = 2, .max_connections = 8});
+    struct pair who = pair_new(&w->ca, "clientAuth", HOUR, SUBJECT("CN=a"));
+    struct tls_client early[3];
+    for (size_t i = 0; i < ARRAY_SIZE(early); i++) { /* these have: they do not count */
+        early[i] = tls_open(w, &who, TLS1_3_VERSION);
+        assert_int_equal(tls_ask(&early[i], w->loop), 200);
+    }
+    struct client idle[3];
+    for (size_t i = 0; i < ARRAY_SIZE(idle); i++) {
+        idle[i] = (struct client){.fd = tcp_open(w)};
+        buf_out_init(&idle[i].in);
+    }
+    assert_true(client_expect_eof(&idle[2], w->loop));
+    client_read(&idle[0]);
+    assert_false(idle[0].eof);
+    for (size_t i = 0; i < ARRAY_SIZE(early); i++) {
+        assert_int_equal(tls_ask(&early[i], w->loop), 200);
+        tls_close(&early[i]);
+    }
+    client_close(&idle[0]); /* who leaves makes room */
+    double failed = http_counters.tls_failures;
+    while (http_counters.tls_failures == failed)
+        loop_pass(w->loop);
+    struct tls_client c = tls_open(w, &who, TLS1_3_VERSION);
+    assert_int_equal(tls_ask(&c, w->loop), 200);
+    tls_close(&c);
+    client_close(&idle[1]);
+    client_close(&idle[2]);
+    pair_free(&who);
+    world_free(w);
+}
+
 static void renegotiation_is_refused(void **state)
 {
     (void)state;
@@ -413,6 +449,7 @@ int main(void)
         cmocka_unit_test(who_has_no_certificate_of_ours_asks_nothing),
         cmocka_unit_test(an_expired_certificate_ends_the_connection),
         cmocka_unit_test(a_handshake_has_a_deadline),
+        cmocka_unit_test(handshakes_are_bounded_apart),
         cmocka_unit_test(renegotiation_is_refused),
         cmocka_unit_test(names_of_the_certificate_are_ours),
     };
