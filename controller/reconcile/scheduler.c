@@ -1,7 +1,8 @@
 /* controller/reconcile/scheduler.c - binds pods of schedulerName default-scheduler to nodes
  * (statefulset.md R88, R79).
  *
- * Keys: "ns/pod", and "*" for every pod that found no place. What it keeps: each node's parsed tree
+ * Keys: "ns/pod", "*" for every pod that found no place, "+" for those of them that want to be near
+ * another. What it keeps: each node's parsed tree
  * and number of pods, counted from the changes it hears of, so that placing one pod costs the
  * number of nodes, not of pods. */
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "controller/reconcile/keymap.h"
+#include "controller/reconcile/neighbours.h"
 #include "controller/reconcile/parts.h"
 #include "controller/reconcile/runner.h"
 #include "controller/reconcile/scheduler_plan.h"
@@ -20,6 +22,7 @@
 #define COMPONENT     "default-scheduler"
 #define SELECTED_NODE "volume.kubernetes.io/selected-node"
 #define EVERY_WAITING "*"
+#define EVERY_LONELY  "+"
 
 struct sched_node {
     const struct object *obj; /* reference owned; NULL: pods name a node that is not there */
@@ -28,8 +31,10 @@ struct sched_node {
 };
 
 struct scheduler {
-    struct keymap nodes;             /* name -> struct sched_node */
-    struct keymap waiting;           /* ns/pod that found no place */
+    struct keymap nodes;   /* name -> struct sched_node */
+    struct keymap waiting; /* ns/pod that found no place */
+    struct keymap lonely;  /* those of them that want to be near others */
+    struct neighbours neighbours;
     struct place_node *places;       /* of the nodes that exist; NULL: to be built */
     struct sched_node **place_nodes; /* the same nodes */
     size_t place_count;
@@ -73,6 +78,10 @@ static void count_pod(struct scheduler *s, const struct object *pod, int by)
 {
     if (!takes_place(pod))
         return;
+    if (by > 0)
+        neighbours_add(&s->neighbours, pod);
+    else
+        neighbours_drop(&s->neighbours, pod);
     struct sched_node *node = node_get(s, pod_view(pod)->node);
     node->pods += by;
     if (!node->obj && node->pods <= 0)
@@ -98,6 +107,23 @@ static void queue_waiting(struct runner *runner, const struct scheduler *s)
         runner_queue(runner, &scheduler_controller, EVERY_WAITING);
 }
 
+static void forget_waiting(struct scheduler *s, const char *path)
+{
+    (void)keymap_take(&s->waiting, path);
+    (void)keymap_take(&s->lonely, path);
+}
+
+static bool has_other_labels(const struct object *a, const struct object *b)
+{
+    if (a->label_count != b->label_count)
+        return true;
+    for (size_t i = 0; i < a->label_count; i++)
+        if (strcmp(a->labels[i].key, b->labels[i].key) != 0 ||
+            strcmp(a->labels[i].value, b->labels[i].value) != 0)
+            return true;
+    return false;
+}
+
 static void on_pod(struct runner *runner, struct scheduler *s, const struct store_change *change)
 {
     bool took = takes_place(change->before), takes = takes_place(change->after);
@@ -107,6 +133,10 @@ static void on_pod(struct runner *runner, struct scheduler *s, const struct stor
         count_pod(s, change->after, 1);
         if (took)
             queue_waiting(runner, s);
+        else if (s->lonely.count > 0)
+            runner_queue(runner, &scheduler_controller, EVERY_LONELY);
+    } else if (took && has_other_labels(change->before, change->after)) {
+        queue_waiting(runner, s); /* another neighbour than it was */
     }
     if (is_to_place(change->after)) {
         queue_pod(runner, change->after);
@@ -114,7 +144,7 @@ static void on_pod(struct runner *runner, struct scheduler *s, const struct stor
         char path[PATH_SIZE];
         const struct object *pod = change->after ? change->after : change->before;
         path_format(path, pod->ns, pod->name);
-        (void)keymap_take(&s->waiting, path);
+        forget_waiting(s, path);
     }
 }
 
@@ -194,6 +224,25 @@ static bool waits_for_consumer(const struct store_view *view, const struct claim
     return class && class_view(class)->wait_for_consumer;
 }
 
+/* R86: ReadWriteOnce is one node, ReadWriteOncePod is one pod. Whoever has it, has it as long as
+ * its containers may run. */
+static void look_for_users(struct gather *g, const struct claim_view *claim, const char *name,
+                           struct place_claim *out)
+{
+    char term[INDEX_TERM_MAX];
+    struct index_cursor cur;
+    if (claim->access_modes & ~(unsigned)(ACCESS_RWO | ACCESS_RWOP))
+        return;
+    index_claim(term, g->pod->ns, name);
+    for (index_seek(&cur, &g->view, KIND_POD, term); cur.object; index_next(&cur)) {
+        if (!takes_place(cur.object) || strcmp(cur.object->uid, g->pod->uid) == 0)
+            continue;
+        if (claim->access_modes & ACCESS_RWOP)
+            out->state = CLAIM_TAKEN;
+        out->only_node = pod_view(cur.object)->node;
+    }
+}
+
 static void fill_claim(struct gather *g, const char *name, struct place_claim *out)
 {
     *out = (struct place_claim){.name = name, .state = CLAIM_MISSING, .selected_node = ""};
@@ -208,6 +257,8 @@ static void fill_claim(struct gather *g, const char *name, struct place_claim *o
     } else if (strcmp(claim->phase, "Bound") == 0) {
         const struct object *volume = view_find(&g->view, KIND_PV, "", claim->volume_name);
         out->state = volume ? CLAIM_BOUND : CLAIM_LOST;
+        if (volume)
+            look_for_users(g, claim, name, out);
         if (volume && volume_view(volume)->has_affinity) {
             cJSON *tree = g->trees[g->tree_count++] = object_tree(volume);
             out->terms =
@@ -298,11 +349,13 @@ static int refuse(cJSON *tree, void *arg, struct err *e)
 }
 
 static int mark_unschedulable(struct runner *runner, struct scheduler *s, const struct object *pod,
-                              const char *reason, struct err *e)
+                              bool is_lonely, const char *reason, struct err *e)
 {
     char path[PATH_SIZE];
     path_format(path, pod->ns, pod->name);
     (void)keymap_put(&s->waiting, path);
+    if (is_lonely)
+        (void)keymap_put(&s->lonely, path);
     struct verb v;
     runner_verb(runner, &v);
     AUTO_OBJECT out = NULL;
@@ -339,6 +392,8 @@ static int place(struct runner *runner, struct scheduler *s, struct gather *g, s
                                     .nodes = s->places,
                                     .node_count = s->place_count};
     struct place_plan plan;
+    bool is_lonely =
+        neighbours_judge(&s->neighbours, &g->view, g->pod, tree, s->places, s->place_count);
     scheduler_plan(&view, &plan);
     cJSON_Delete(tree);
     switch (plan.result) {
@@ -349,7 +404,7 @@ static int place(struct runner *runner, struct scheduler *s, struct gather *g, s
     case PLACE_WAIT:
         return 0;
     case PLACE_NONE:
-        return mark_unschedulable(runner, s, g->pod, plan.reason, e);
+        return mark_unschedulable(runner, s, g->pod, is_lonely, plan.reason, e);
     }
     return 0;
 }
@@ -361,7 +416,7 @@ static enum sync_result sync_pod(struct runner *runner, struct scheduler *s, con
     CHECK(path_split(key, ns, &name));
     struct gather g = {.runner = runner, .view = store_head(runner_store(runner))};
     const struct object *found = view_find(&g.view, KIND_POD, ns, name);
-    (void)keymap_take(&s->waiting, key);
+    forget_waiting(s, key);
     if (!is_to_place(found))
         return SYNC_DONE;
     AUTO_OBJECT pod = object_ref(found);
@@ -380,10 +435,12 @@ static enum sync_result sync_pod(struct runner *runner, struct scheduler *s, con
 static enum sync_result scheduler_sync(struct runner *runner, void *state, const char *key)
 {
     struct scheduler *s = state;
-    if (strcmp(key, EVERY_WAITING) != 0)
+    bool is_lonely = strcmp(key, EVERY_LONELY) == 0;
+    if (strcmp(key, EVERY_WAITING) != 0 && !is_lonely)
         return sync_pod(runner, s, key);
-    const char **waiting = keymap_sorted(&s->waiting);
-    for (size_t i = 0; i < s->waiting.count; i++)
+    const struct keymap *all = is_lonely ? &s->lonely : &s->waiting;
+    const char **waiting = keymap_sorted(all);
+    for (size_t i = 0; i < all->count; i++)
         runner_queue(runner, &scheduler_controller, waiting[i]);
     free(waiting);
     return SYNC_DONE;
@@ -419,6 +476,8 @@ static void scheduler_stop(void *state)
     }
     keymap_fini(&s->nodes);
     keymap_fini(&s->waiting);
+    keymap_fini(&s->lonely);
+    neighbours_fini(&s->neighbours);
     forget_places(s);
     free(s);
 }

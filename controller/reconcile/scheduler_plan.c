@@ -12,9 +12,13 @@ enum misfit {
     UNSCHEDULABLE,
     TAINTED,
     SELECTOR,
+    NOT_NEAR,
+    NOT_APART,
+    GUARDED,
     VOLUME,
     NO_VOLUME,
     NOT_SELECTED,
+    IN_USE,
     FULL,
     MISFIT_COUNT
 };
@@ -24,9 +28,13 @@ static const char *const misfit_text[MISFIT_COUNT] = {
     [UNSCHEDULABLE] = "node(s) were unschedulable",
     [TAINTED] = "node(s) had untolerated taint(s)",
     [SELECTOR] = "node(s) didn't match Pod's node affinity/selector",
+    [NOT_NEAR] = "node(s) didn't match pod affinity rules",
+    [NOT_APART] = "node(s) didn't match pod anti-affinity rules",
+    [GUARDED] = "node(s) didn't satisfy existing pods anti-affinity rules",
     [VOLUME] = "node(s) had volume node affinity conflict",
     [NO_VOLUME] = "node(s) didn't find available persistent volumes to bind",
     [NOT_SELECTED] = "node(s) were not selected for the claims",
+    [IN_USE] = "node(s) cannot have a ReadWriteOnce volume that is in use on another node",
     [FULL] = "Too many pods",
 };
 
@@ -43,6 +51,23 @@ static enum misfit fit_claims(const struct place_view *view, const struct place_
         if (claim->state == CLAIM_WAITS && *claim->selected_node &&
             strcmp(claim->selected_node, node->name) != 0)
             return NOT_SELECTED;
+        if (claim->only_node && strcmp(claim->only_node, node->name) != 0)
+            return IN_USE;
+    }
+    return FITS;
+}
+
+static enum misfit fit_neighbours(const struct place_node *node)
+{
+    switch (node->neighbours) {
+    case NEIGHBOURS_FIT:
+        return FITS;
+    case NEIGHBOURS_NEAR:
+        return NOT_NEAR;
+    case NEIGHBOURS_APART:
+        return NOT_APART;
+    case NEIGHBOURS_GUARD:
+        return GUARDED;
     }
     return FITS;
 }
@@ -58,7 +83,9 @@ static enum misfit fit(const struct place_view *view, const struct place_node *n
     if (!placement_selector_matches(view->node_selector, node->labels, node->label_count) ||
         !placement_terms_match(view->affinity_terms, node->name, node->labels, node->label_count))
         return SELECTOR;
-    enum misfit misfit = fit_claims(view, node);
+    enum misfit misfit = fit_neighbours(node);
+    if (misfit == FITS)
+        misfit = fit_claims(view, node);
     if (misfit != FITS)
         return misfit;
     return node->most_pods > 0 && node->pods >= node->most_pods ? FULL : FITS;
@@ -83,6 +110,9 @@ static bool is_blocked(const struct place_view *view, struct place_plan *out)
             break;
         case CLAIM_LEAVING:
             after = "\" is being deleted";
+            break;
+        case CLAIM_TAKEN:
+            after = "\" is ReadWriteOncePod and another pod uses it";
             break;
         case CLAIM_LOST:
             after = "\" bound to non-existent persistentvolume";

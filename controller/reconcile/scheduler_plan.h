@@ -7,6 +7,13 @@
 
 #include "controller/reconcile/placement.h"
 
+enum place_neighbours {
+    NEIGHBOURS_FIT,
+    NEIGHBOURS_NEAR,  /* none of those that the pod wants to be near is there */
+    NEIGHBOURS_APART, /* one that the pod must not be near is there */
+    NEIGHBOURS_GUARD  /* one that must not be near the pod is there */
+};
+
 struct place_node {
     const char *name;
     const struct label *labels;
@@ -14,6 +21,7 @@ struct place_node {
     const cJSON *taints; /* spec.taints, or NULL */
     bool is_ready, is_unschedulable;
     size_t pods, most_pods; /* there now; status.allocatable.pods, 0 = no limit */
+    enum place_neighbours neighbours;
 };
 
 enum place_claim_state {
@@ -22,13 +30,15 @@ enum place_claim_state {
     CLAIM_UNBOUND, /* to be bound before the pod is placed */
     CLAIM_MISSING, /* no such claim, or its volume is not there */
     CLAIM_LEAVING, /* being deleted */
+    CLAIM_TAKEN,   /* ReadWriteOncePod, and another pod has it (R86) */
     CLAIM_LOST
 };
 struct place_claim {
     const char *name;
     enum place_claim_state state;
-    const cJSON *terms; /* nodeSelectorTerms of its volume (CLAIM_BOUND), of those it could get
-                           (CLAIM_WAITS); NULL: everywhere */
+    const cJSON *terms;    /* nodeSelectorTerms of its volume (CLAIM_BOUND), of those it could get
+                              (CLAIM_WAITS); NULL: everywhere */
+    const char *only_node; /* ReadWriteOnce, and another pod has it there (R86); NULL: none has */
     const char *selected_node; /* CLAIM_WAITS: annotation, "" = none yet */
 };
 

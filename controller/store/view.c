@@ -258,6 +258,8 @@ static const void *build_pod(struct pack *p, const cJSON *tree)
     v->initialized_by_node = *json_str(status, "startTime", "") != '\0';
     v->host_network = json_bool(spec, "hostNetwork", false);
     v->is_gated = list_size(json_get(spec, "schedulingGates")) > 0;
+    v->keeps_apart = list_size(json_at(spec, "affinity", "podAntiAffinity",
+                                       "requiredDuringSchedulingIgnoredDuringExecution", NULL)) > 0;
     v->is_held_unready = is_held_unready(tree);
     v->node = text_of(p, spec, "nodeName");
     v->scheduler = text_of(p, spec, "schedulerName");

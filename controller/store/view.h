@@ -37,6 +37,7 @@ struct pod_view {
     bool initialized_by_node; /* status.startTime is set: the node has seen it */
     bool host_network;
     bool is_gated;         /* schedulingGates not empty */
+    bool keeps_apart;      /* has required podAntiAffinity */
     bool is_held_unready;  /* the condition of a readiness gate is there and not True (R89) */
     const char *node;      /* spec.nodeName */
     const char *scheduler; /* spec.schedulerName */

@@ -160,6 +160,32 @@ static void each_reason_is_told_once_with_its_count(void **state)
     cJSON_Delete(taints);
 }
 
+static void neighbours_and_volumes_in_use_leave_what_is_left(void **state) /* R86, R88 */
+{
+    (void)state;
+    struct place_node nodes[] = {node_at("node1", 0), node_at("node2", 0), node_at("node3", 0),
+                                 node_at("node4", 0)};
+    struct place_claim claim = {
+        .name = "d", .state = CLAIM_BOUND, .only_node = "node4", .selected_node = ""};
+    struct place_view view = {.avoid = "", .nodes = nodes, .node_count = 4};
+    nodes[0].neighbours = NEIGHBOURS_APART;
+    nodes[1].neighbours = NEIGHBOURS_GUARD;
+    nodes[2].neighbours = NEIGHBOURS_NEAR;
+    assert_string_equal(placed(&view), "node4");
+    view.claims = &claim;
+    view.claim_count = 1;
+    assert_string_equal(placed(&view), "node4");
+    claim.only_node = "node9";
+    assert_string_equal(placed(&view),
+                        "0/4 nodes are available: 1 node(s) didn't match pod affinity rules, 1 "
+                        "node(s) didn't match pod anti-affinity rules, 1 node(s) didn't satisfy "
+                        "existing pods anti-affinity rules, 1 node(s) cannot have a ReadWriteOnce "
+                        "volume that is in use on another node.");
+    claim.state = CLAIM_TAKEN;
+    assert_string_equal(placed(&view), "persistentvolumeclaim \"d\" is ReadWriteOncePod and "
+                                       "another pod uses it");
+}
+
 static void claims_come_before_the_pod(void **state)
 {
     (void)state;
@@ -208,6 +234,7 @@ int main(void)
         cmocka_unit_test(terms_match_labels_and_the_name),
         cmocka_unit_test(pods_spread_and_avoid_the_node_they_came_from),
         cmocka_unit_test(each_reason_is_told_once_with_its_count),
+        cmocka_unit_test(neighbours_and_volumes_in_use_leave_what_is_left),
         cmocka_unit_test(claims_come_before_the_pod),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,9 @@ static const struct {
     {KIND_POD,
      "\"spec\":{\"nodeName\":\"n1\",\"schedulerName\":\"own\",\"hostname\":\"h\",\"subdomain\":"
      "\"sub\",\"hostNetwork\":true,\"schedulingGates\":[{\"name\":\"g\"}],"
-     "\"readinessGates\":[{\"conditionType\":\"PodScheduled\"},{\"conditionType\":\"own\"}],"
+     "\"affinity\":{\"podAntiAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{"
+     "\"topologyKey\":\"k\"}]}},\"readinessGates\":[{\"conditionType\":\"PodScheduled\"},{"
+     "\"conditionType\":\"own\"}],"
      "\"terminationGracePeriodSeconds\":7,\"containers\":[{\"name\":\"c\",\"ports\":[{\"name\":"
      "\"http\",\"containerPort\":80},{\"name\":\"sip\",\"containerPort\":65535,\"protocol\":"
      "\"UDP\"}"
