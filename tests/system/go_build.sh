@@ -23,11 +23,12 @@ cd "$source"
 # -mod=readonly: the modules are those of go.mod and go.sum, or there is no program.
 export GOFLAGS="-mod=readonly -trimpath -buildvcs=false" CGO_ENABLED=0
 if ! reason=$(timeout 600 go list "$@" -deps . 2>&1 >/dev/null); then
+    last=$(echo "$reason" | tail -n 1)
     case $reason in
-    *"requires go >="* | *"toolchain not available"*) skip "$(echo "$reason" | head -n 1)" ;;
+    *"requires go >="* | *"toolchain not available"*) skip "$last" ;;
     *"dial tcp"* | *"no such host"* | *"i/o timeout"* | *"TLS handshake"* | *"proxyconnect"* | *"connection refused"* | \
         *"GOPROXY=off"* | *"module lookup disabled"*)
-        skip "modules cannot be fetched: $(echo "$reason" | head -n 1)" ;;
+        skip "modules cannot be fetched: $last" ;;
     esac
     echo "$reason" >&2
     exit 1
