@@ -451,7 +451,8 @@ static unsigned prefix_of(const struct string_list *list, size_t i, unsigned fal
     return i < list->count ? (unsigned)strtoul(list->items[i], NULL, 10) : fallback;
 }
 
-static int reconcile_begin(struct daemon *d, struct err *e)
+/* The first complete version of all zones. */
+static int content_load(struct daemon *d, struct err *e)
 {
     const struct options *o = &d->options;
     char *volumes = xasprintf("%s/volumes", o->store_path);
@@ -468,11 +469,19 @@ static int reconcile_begin(struct daemon *d, struct err *e)
         .gc_quarantine_us = o->nodes_gc_quarantine_us,
         .volume_dir = *o->store_kind == 'm' ? "" : volumes,
     };
-    int rc = reconcile_start(&opts, d->loop, d->registry, d->zones, &d->reconcile, e);
+    d->reconcile = reconcile_load(&opts, d->loop, d->registry, d->zones);
     free(volumes);
-    if (rc == 0) /* after the zone feed's own hook, so that a new version is already published */
-        store_on_apply(d->store, version_note, d);
-    return rc;
+    /* after the zone feed's own hook, so that a new version is already published */
+    store_on_apply(d->store, version_note, d);
+    (void)e;
+    return 0;
+}
+
+static int reconcile_begin(struct daemon *d, struct err *e)
+{
+    (void)e;
+    reconcile_run(d->reconcile);
+    return 0;
 }
 
 static void reconcile_end(struct daemon *d)
@@ -516,15 +525,16 @@ struct stage {
 };
 
 /* Started in order, stopped in reverse. A restart never denies a living pod: queries are answered
- * once reconcile has published the first complete version. */
+ * once the first complete version is published. What controllers have to look at comes after. */
 static const struct stage stages[] = {
     {"metrics", probe_start, probe_stop},
     {"zones", zones_start, zones_stop},
     {"dns sockets", dns_bind, dns_unbind},
     {"rights", rights_drop, NULL},
     {"store", store_start, store_stop},
-    {"reconcile", reconcile_begin, reconcile_end},
+    {"names", content_load, reconcile_end},
     {"dns", dns_start, NULL},
+    {"reconcile", reconcile_begin, NULL},
     {"api", api_start, api_stop},
 };
 

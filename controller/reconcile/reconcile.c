@@ -15,6 +15,7 @@
 #define EVENTS_EVERY_US (INT64_C(60) * 1000000)
 
 struct reconcile {
+    struct loop *loop;
     struct reconcile_opts opts;
     char **pod_range; /* owned copies, for opts */
     char *volume_dir;
@@ -53,21 +54,25 @@ static void copy_opts(struct reconcile *r, const struct reconcile_opts *opts)
     r->opts.volume_dir = r->volume_dir;
 }
 
-int reconcile_start(const struct reconcile_opts *opts, struct loop *loop, struct registry *reg,
-                    struct zones *zones, struct reconcile **out, struct err *e)
+struct reconcile *reconcile_load(const struct reconcile_opts *opts, struct loop *loop,
+                                 struct registry *reg, struct zones *zones)
 {
     struct reconcile *r = xcalloc(1, sizeof *r);
     r->reg = reg;
+    r->loop = loop;
     r->zones = zones;
     copy_opts(r, opts);
     loop_timer_init(&r->events, loop, on_events_timer, r);
     if (zones)
         r->feed = zone_feed_new(loop, registry_store(reg), zones);
-    r->runner = runner_new(&r->opts, loop, reg, rows, ARRAY_SIZE(rows));
+    return r;
+}
+
+void reconcile_run(struct reconcile *r)
+{
+    CHECK(!r->runner);
+    r->runner = runner_new(&r->opts, r->loop, r->reg, rows, ARRAY_SIZE(rows));
     loop_timer_set(&r->events, clock_mono_us() + EVENTS_EVERY_US);
-    (void)e;
-    *out = r;
-    return 0;
 }
 
 void reconcile_stop(struct reconcile *r)

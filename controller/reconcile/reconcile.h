@@ -31,11 +31,13 @@ struct reconcile_opts {
     unsigned turn_budget;   /* keys per turn, 0 = 2048 */
 };
 struct reconcile;
-/* Registers its hooks with the store and feeds zones (NULL: no zones, for tests of the control
- * plane alone). Loads the zones from the applied state and publishes the first version before it
- * returns (K-SYNC, "a restart never denies a living pod"). */
-int reconcile_start(const struct reconcile_opts *opts, struct loop *loop, struct registry *reg,
-                    struct zones *zones, struct reconcile **out, struct err *e);
+/* Loads the zones (NULL: none, for tests of the control plane alone) from the applied state and
+ * publishes the first complete version before it returns (K-SYNC, "a restart never denies a living
+ * pod"): from then on queries can be answered. Feeds them every later commit. opts are copied. */
+struct reconcile *reconcile_load(const struct reconcile_opts *opts, struct loop *loop,
+                                 struct registry *reg, struct zones *zones);
+/* Starts the controllers, once. */
+void reconcile_run(struct reconcile *r);
 void reconcile_stop(struct reconcile *r);
 
 /* Why a name, pod, claim or set is not there (controller/reconcile/explain.h has the forms of

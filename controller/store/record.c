@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "controller/store/object_build.h"
 #include "controller/store/view_code.h"
 #include "controller/store/view_fields.h"
 
@@ -96,8 +97,9 @@ static const struct kind *kind_of_key(const char *key, size_t len)
     return NULL;
 }
 
-/* What a record says beside its revisions. */
 struct contents {
+    const struct kind *kind;
+    uint64_t create_revision, mod_revision;
     const uint8_t *view, *text;
     size_t view_len, text_len;
     uint32_t view_version;
@@ -124,50 +126,83 @@ static int load_text(const struct kind *kind, const char *key, size_t key_len,
     return 0;
 }
 
-static int load_object(const struct kind *kind, const char *key, size_t key_len,
-                       const struct contents *c, struct object **out, struct err *e)
+static struct object *load_view(const struct kind *kind, const char *key, size_t key_len,
+                                const struct contents *c)
 {
-    if (c->view_len > 0 && c->view_version == view_fields_version(kind)) {
-        struct object *obj = view_decode(kind, key, key_len, (const char *)c->text, c->text_len,
-                                         c->view, c->view_len);
-        if (obj) {
-            *out = obj;
-            return 0;
-        }
-    }
-    return load_text(kind, key, key_len, c, out, e);
+    if (c->view_len == 0 || c->view_version != view_fields_version(kind))
+        return NULL;
+    return view_decode(kind, key, key_len, (const char *)c->text, c->text_len, c->view,
+                       c->view_len);
+}
+
+/* Checks all but what view and text say. NULL, or what is wrong. */
+static const char *read_contents(const char *key, size_t key_len, const void *bytes, size_t len,
+                                 struct contents *c)
+{
+    struct buf_in in;
+    buf_in_init(&in, bytes, len);
+    uint32_t format = buf_u32(&in), crc = buf_u32(&in);
+    c->create_revision = get_u64(&in);
+    c->mod_revision = get_u64(&in);
+    c->view_len = buf_u32(&in);
+    c->view_version = buf_u32(&in);
+    if (in.failed)
+        return "it is too short";
+    if (format != RECORD_FORMAT)
+        return "its format is not known";
+    if (record_crc((const uint8_t *)bytes + 8, len - 8) != crc)
+        return "its checksum is wrong";
+    c->view = buf_bytes(&in, c->view_len);
+    c->text_len = buf_in_left(&in);
+    c->text = buf_bytes(&in, c->text_len);
+    if (in.failed)
+        return "its view is longer than it";
+    c->kind = kind_of_key(key, key_len);
+    if (!c->kind)
+        return "there is no such kind";
+    if (c->create_revision == 0 || c->mod_revision < c->create_revision)
+        return "its revisions are impossible";
+    return NULL;
+}
+
+static void set_revisions(struct object *obj, const struct contents *c)
+{
+    obj->create_revision = c->create_revision;
+    obj->mod_revision = c->mod_revision;
+}
+
+struct object *record_decode_view(const char *key, size_t key_len, const void *bytes, size_t len)
+{
+    struct contents c = {0};
+    if (read_contents(key, key_len, bytes, len, &c))
+        return NULL;
+    struct object *obj = load_view(c.kind, key, key_len, &c);
+    if (obj)
+        set_revisions(obj, &c);
+    return obj;
 }
 
 int record_decode(const char *key, size_t key_len, const void *bytes, size_t len,
                   struct object **out, struct err *e)
 {
-    struct buf_in in;
     struct contents c = {0};
-    buf_in_init(&in, bytes, len);
-    uint32_t format = buf_u32(&in), crc = buf_u32(&in);
-    uint64_t create_revision = get_u64(&in), mod_revision = get_u64(&in);
-    c.view_len = buf_u32(&in);
-    c.view_version = buf_u32(&in);
-    if (in.failed)
-        return damaged(e, key, key_len, "it is too short");
-    if (format != RECORD_FORMAT)
-        return damaged(e, key, key_len, "its format is not known");
-    if (record_crc((const uint8_t *)bytes + 8, len - 8) != crc)
-        return damaged(e, key, key_len, "its checksum is wrong");
-    c.view = buf_bytes(&in, c.view_len);
-    c.text_len = buf_in_left(&in);
-    c.text = buf_bytes(&in, c.text_len);
-    if (in.failed)
-        return damaged(e, key, key_len, "its view is longer than it");
-    const struct kind *kind = kind_of_key(key, key_len);
-    if (!kind)
-        return damaged(e, key, key_len, "there is no such kind");
-    if (create_revision == 0 || mod_revision < create_revision)
-        return damaged(e, key, key_len, "its revisions are impossible");
-    int rc = load_object(kind, key, key_len, &c, out, e);
+    const char *why = read_contents(key, key_len, bytes, len, &c);
+    if (why)
+        return damaged(e, key, key_len, why);
+    struct object *obj = load_view(c.kind, key, key_len, &c);
+    int rc = obj ? 0 : load_text(c.kind, key, key_len, &c, &obj, e);
     if (rc < 0)
         return rc;
-    (*out)->create_revision = create_revision;
-    (*out)->mod_revision = mod_revision;
+    set_revisions(obj, &c);
+    *out = obj;
     return 0;
+}
+
+void record_prepare(void)
+{
+    crc_init();
+    for (int id = 0; id < KIND_COUNT; id++)
+        object_prepare(kind_get((enum kind_id)id));
+    for (int id = 0; id < KIND_COUNT; id++)
+        (void)view_fields_version(kind_get((enum kind_id)id));
 }

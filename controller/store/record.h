@@ -27,5 +27,12 @@ void record_encode(const struct object *obj, uint64_t create_revision, uint64_t 
 int record_decode(const char *key, size_t key_len, const void *bytes, size_t len,
                   struct object **out, struct err *e);
 
+/* The same from the stored view alone, without reading the text: NULL when anything is not as it
+ * should be or the view cannot be used; record_decode then tells why, or reads the text. Any
+ * thread, after record_prepare. */
+struct object *record_decode_view(const char *key, size_t key_len, const void *bytes, size_t len);
+/* Makes what other threads share. Control thread. */
+void record_prepare(void);
+
 /* CRC-32 (IEEE 802.3) of bytes. */
 uint32_t record_crc(const void *bytes, size_t len);

@@ -32,6 +32,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "controller/store/lmdb_check.h"
+#include "controller/store/load_ahead.h"
 #include "controller/store/record.h"
 #include "controller/store/store_backend.h"
 #include "controller/store/unconst.h"
@@ -265,25 +266,11 @@ static void lmdb_close(struct store_backend *backend)
 static int load_objects(const struct lmdb *db, MDB_txn *txn, const struct store_loader *to,
                         struct err *e)
 {
-    MDB_cursor *cursor;
-    MDB_val key, value;
-    int rc = mdb_cursor_open(txn, db->objects, &cursor);
-    if (rc)
-        return open_error(db, rc, e);
-    int failed = 0;
-    while (!failed && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-        struct object *obj;
-        struct err why = {0};
-        failed = record_decode(key.mv_data, key.mv_size, value.mv_data, value.mv_size, &obj, &why);
-        if (!failed)
-            to->object(to->arg, obj);
-        else
-            (void)err_set(e, failed, "%s/" DATABASE_FILE ": %s", db->path, why.text);
-    }
-    mdb_cursor_close(cursor);
+    struct err why = {0};
+    int rc, failed = load_ahead(txn, db->objects, to, &rc, &why);
     if (failed)
-        return failed;
-    return rc == MDB_NOTFOUND ? 0 : open_error(db, rc, e);
+        return err_set(e, failed, "%s/" DATABASE_FILE ": %s", db->path, why.text);
+    return rc ? open_error(db, rc, e) : 0;
 }
 
 /* What follows a value's text: a NUL and the checksum of key, NUL and text. */

@@ -471,7 +471,8 @@ static void boot(struct sim *s)
     WORLD_MUST(registry_new(w->store, &w->registry_opts, &w->reg, e));
     WORLD_MUST(registry_bootstrap(w->reg, e));
     WORLD_MUST(zones_new(&w->zones_opts, 1, &w->zones, e));
-    WORLD_MUST(reconcile_start(&w->opts, w->loop, w->reg, w->zones, &w->reconcile, e));
+    w->reconcile = reconcile_load(&w->opts, w->loop, w->reg, w->zones);
+    reconcile_run(w->reconcile);
     for (unsigned i = 0; i < SIM_NODES; i++) { /* the nodes did not die */
         char name[16];
         (void)snprintf(name, sizeof name, "node%u", i + 1);

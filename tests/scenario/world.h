@@ -111,7 +111,8 @@ UNUSED static void world_start_over_store(struct world *w)
     WORLD_MUST(registry_new(w->store, &w->registry_opts, &w->reg, e));
     WORLD_MUST(registry_bootstrap(w->reg, e));
     WORLD_MUST(zones_new(&w->zones_opts, 1, &w->zones, e));
-    WORLD_MUST(reconcile_start(&w->opts, w->loop, w->reg, w->zones, &w->reconcile, e));
+    w->reconcile = reconcile_load(&w->opts, w->loop, w->reg, w->zones);
+    reconcile_run(w->reconcile);
     world_settle(w);
 }
 

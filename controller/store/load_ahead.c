@@ -1,0 +1,161 @@
+#include "controller/store/load_ahead.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "controller/store/record.h"
+
+/* Enough that neither side waits for the other at every hand-over, little enough to stay in the
+ * cache between them. */
+enum { BATCH_RECORDS = 256, BATCHES = 8 };
+
+struct item {
+    MDB_val key, value; /* in the map as long as the transaction is open */
+    struct object *obj; /* NULL: the caller decodes it */
+};
+
+struct batch {
+    struct item items[BATCH_RECORDS];
+    size_t count;
+};
+
+struct ahead {
+    MDB_cursor *cursor; /* the helper's */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct batch batches[BATCHES];
+    /* under lock */
+    size_t made, taken; /* batches; at most BATCHES apart */
+    bool has_ended;     /* the helper makes no more */
+    bool is_stopped;    /* the caller wants no more */
+    int rc;             /* of the cursor, MDB_NOTFOUND at the end */
+};
+
+/* ---- helper ---- */
+
+static int fill(struct ahead *a, struct batch *batch)
+{
+    int rc = 0;
+    batch->count = 0;
+    while (batch->count < BATCH_RECORDS) {
+        struct item *item = &batch->items[batch->count];
+        if ((rc = mdb_cursor_get(a->cursor, &item->key, &item->value, MDB_NEXT)) != 0)
+            break;
+        item->obj = record_decode_view(item->key.mv_data, item->key.mv_size, item->value.mv_data,
+                                       item->value.mv_size);
+        batch->count++;
+    }
+    return rc;
+}
+
+/* The next batch to fill, or NULL when no more is wanted. */
+static struct batch *wait_for_room(struct ahead *a)
+{
+    pthread_mutex_lock(&a->lock);
+    while (!a->is_stopped && a->made - a->taken == BATCHES)
+        pthread_cond_wait(&a->changed, &a->lock);
+    struct batch *batch = a->is_stopped ? NULL : &a->batches[a->made % BATCHES];
+    pthread_mutex_unlock(&a->lock);
+    return batch;
+}
+
+static void *helper_main(void *arg)
+{
+    struct ahead *a = arg;
+    struct batch *batch;
+    int rc = 0;
+    while (rc == 0 && (batch = wait_for_room(a))) {
+        rc = fill(a, batch);
+        pthread_mutex_lock(&a->lock);
+        a->made++;
+        pthread_cond_signal(&a->changed);
+        pthread_mutex_unlock(&a->lock);
+    }
+    pthread_mutex_lock(&a->lock);
+    a->has_ended = true;
+    a->rc = rc;
+    pthread_cond_signal(&a->changed);
+    pthread_mutex_unlock(&a->lock);
+    return NULL;
+}
+
+/* ---- caller ---- */
+
+/* The next batch that is filled, or NULL when there are no more. */
+static struct batch *wait_for_batch(struct ahead *a)
+{
+    pthread_mutex_lock(&a->lock);
+    while (!a->has_ended && a->made == a->taken)
+        pthread_cond_wait(&a->changed, &a->lock);
+    struct batch *batch = a->made == a->taken ? NULL : &a->batches[a->taken % BATCHES];
+    pthread_mutex_unlock(&a->lock);
+    return batch;
+}
+
+static void give_back(struct ahead *a)
+{
+    pthread_mutex_lock(&a->lock);
+    a->taken++;
+    pthread_cond_signal(&a->changed);
+    pthread_mutex_unlock(&a->lock);
+}
+
+/* After a failure the objects of later records are of no use. */
+static int take_batch(struct batch *batch, int failed, const struct store_loader *to, struct err *e)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        struct item *item = &batch->items[i];
+        if (failed) {
+            object_unref(item->obj);
+            continue;
+        }
+        if (!item->obj)
+            failed = record_decode(item->key.mv_data, item->key.mv_size, item->value.mv_data,
+                                   item->value.mv_size, &item->obj, e);
+        if (!failed)
+            to->object(to->arg, item->obj);
+    }
+    return failed;
+}
+
+static int take_all(struct ahead *a, const struct store_loader *to, struct err *e)
+{
+    struct batch *batch;
+    int failed = 0;
+    while ((batch = wait_for_batch(a))) {
+        failed = take_batch(batch, failed, to, e);
+        if (failed) {
+            pthread_mutex_lock(&a->lock);
+            a->is_stopped = true;
+            pthread_mutex_unlock(&a->lock);
+        }
+        give_back(a);
+    }
+    return failed;
+}
+
+int load_ahead(MDB_txn *txn, MDB_dbi table, const struct store_loader *to, int *lmdb_rc,
+               struct err *e)
+{
+    struct ahead *a = xcalloc(1, sizeof(*a));
+    pthread_t helper;
+    int failed = 0;
+    *lmdb_rc = mdb_cursor_open(txn, table, &a->cursor);
+    if (*lmdb_rc) {
+        free(a);
+        return 0;
+    }
+    record_prepare();
+    CHECK(pthread_mutex_init(&a->lock, NULL) == 0 && pthread_cond_init(&a->changed, NULL) == 0);
+    if ((*lmdb_rc = pthread_create(&helper, NULL, helper_main, a)) == 0) {
+        failed = take_all(a, to, e);
+        CHECK(pthread_join(helper, NULL) == 0);
+        *lmdb_rc = a->rc == MDB_NOTFOUND ? 0 : a->rc;
+    }
+    mdb_cursor_close(a->cursor);
+    pthread_cond_destroy(&a->changed);
+    pthread_mutex_destroy(&a->lock);
+    free(a);
+    return failed;
+}
