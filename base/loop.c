@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -46,6 +47,7 @@ struct loop {
     size_t timers, timers_cap;
     uint64_t last_seq;
     int64_t firing_us; /* clock of the pass over due timers, or NOT_RUNNING */
+    struct loop_stats stats;
 
     /* NULL in a fake loop. */
     struct event_base *base;
@@ -403,12 +405,41 @@ struct event_base *loop_base(struct loop *loop)
     return loop->base;
 }
 
+const int64_t loop_pass_steps_us[LOOP_PASS_STEP_COUNT] = {1000, 5000, 20000, 100000, 500000};
+
+static int64_t thread_cpu_us(void)
+{
+    struct timespec t;
+    CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0);
+    return t.tv_sec * SECOND_US + t.tv_nsec / 1000;
+}
+
+static void note_pass(struct loop_stats *stats, int64_t spent_us)
+{
+    stats->passes++;
+    stats->busy_us += spent_us;
+    if (spent_us > stats->longest_us)
+        stats->longest_us = spent_us;
+    for (size_t i = 0; i < LOOP_PASS_STEP_COUNT && spent_us > loop_pass_steps_us[i]; i++)
+        stats->over[i]++;
+}
+
 void loop_run(struct loop *loop)
 {
     CHECK(loop->base);
-    while (!atomic_load(&loop->stopped))
+    int64_t before_us = thread_cpu_us();
+    while (!atomic_load(&loop->stopped)) {
         CHECK(event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) >= 0);
+        int64_t after_us = thread_cpu_us();
+        note_pass(&loop->stats, after_us - before_us);
+        before_us = after_us;
+    }
     atomic_store(&loop->stopped, false);
+}
+
+void loop_stats(const struct loop *loop, struct loop_stats *out)
+{
+    *out = loop->stats;
 }
 
 bool loop_step(struct loop *loop)

@@ -33,6 +33,17 @@ struct event_base *loop_base(struct loop *loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop); /* any thread */
 
+/* How long the loop did not look at its sockets: CPU time of this thread per pass, which leaves out
+ * waiting for work, for the disk (a commit) and for a processor. over[i]: passes that took more
+ * than loop_pass_steps_us[i]. */
+#define LOOP_PASS_STEP_COUNT 5
+extern const int64_t loop_pass_steps_us[LOOP_PASS_STEP_COUNT];
+struct loop_stats {
+    uint64_t passes, over[LOOP_PASS_STEP_COUNT];
+    int64_t busy_us, longest_us;
+};
+void loop_stats(const struct loop *loop, struct loop_stats *out);
+
 /* Fake loop only: runs posted callbacks, due timers and end-of-turn tasks once, as one turn. True
  * when any ran. */
 bool loop_step(struct loop *loop);

@@ -117,6 +117,24 @@ static void collect_store(struct buf_out *out, const struct metric_family *famil
     metrics_sample(out, family->name, NULL, value);
 }
 
+static void collect_passes(struct buf_out *out, const struct metric_family *family, void *arg)
+{
+    const struct daemon *d = arg;
+    struct loop_stats stats;
+    char label[32];
+    loop_stats(d->loop, &stats);
+    if (strstr(family->name, "_busy_"))
+        metrics_sample(out, family->name, NULL, (double)stats.busy_us / 1e6);
+    else if (strstr(family->name, "_longest_"))
+        metrics_sample(out, family->name, NULL, (double)stats.longest_us / 1e6);
+    else
+        metrics_sample(out, family->name, "over=\"0\"", (double)stats.passes);
+    for (size_t i = 0; i < LOOP_PASS_STEP_COUNT && strstr(family->name, "_passes_"); i++) {
+        (void)snprintf(label, sizeof label, "over=\"%g\"", (double)loop_pass_steps_us[i] / 1e6);
+        metrics_sample(out, family->name, label, (double)stats.over[i]);
+    }
+}
+
 static void collect_build(struct buf_out *out, const struct metric_family *family, void *arg)
 {
     (void)arg;
@@ -134,6 +152,13 @@ static void register_metrics(struct daemon *d)
         {"ordinald_zone_bytes", METRIC_GAUGE, "Memory of all zones.", collect_zones, NULL},
         {"ordinald_zone_ignored_total", METRIC_COUNTER,
          "Endpoints that could not be named as asked (K-NAMES).", collect_ignored, NULL},
+        {"ordinald_loop_passes_total", METRIC_COUNTER,
+         "Passes of the control thread that took more CPU than so many seconds.", collect_passes,
+         NULL},
+        {"ordinald_loop_busy_seconds_total", METRIC_COUNTER, "CPU time of the control thread.",
+         collect_passes, NULL},
+        {"ordinald_loop_longest_pass_seconds", METRIC_GAUGE,
+         "CPU time of its longest pass since the start.", collect_passes, NULL},
         {"ordinald_store_revision", METRIC_GAUGE, "Revision of the applied state.", collect_store,
          NULL},
         {"ordinald_store_commits_total", METRIC_COUNTER, "Durable commits.", collect_store, NULL},

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -554,6 +555,31 @@ static void another_thread_can_stop_the_loop(void **state)
 #define FAKE(test) cmocka_unit_test_setup_teardown(test, setup_fake, teardown)
 #define REAL(test) cmocka_unit_test_setup_teardown(test, setup_real, teardown)
 
+static void spin_and_stop(void *arg)
+{
+    struct timespec t, start;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
+    do
+        (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    while ((t.tv_sec - start.tv_sec) * 1000000000 + t.tv_nsec - start.tv_nsec < 6000000);
+    loop_stop(arg);
+}
+
+static void a_pass_that_takes_long_is_counted(void **state)
+{
+    struct world *w = *state;
+    struct loop_stats before, after;
+    loop_stats(w->loop, &before);
+    loop_post(w->loop, spin_and_stop, w->loop);
+    loop_run(w->loop);
+    loop_stats(w->loop, &after);
+    assert_true(after.passes > before.passes);
+    assert_true(after.longest_us >= 6000 && after.busy_us >= before.busy_us + 6000);
+    assert_int_equal(loop_pass_steps_us[1], 5000);
+    assert_true(after.over[0] > before.over[0] && after.over[1] > before.over[1]);
+    assert_true(after.over[1] <= after.over[0] && after.over[0] <= after.passes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -568,6 +594,7 @@ int main(void)
         FAKE(posts_that_never_ran_are_dropped),
         REAL(a_stop_before_the_run_returns_at_once),
         REAL(the_turn_comes_to_its_end_after_a_stop),
+        REAL(a_pass_that_takes_long_is_counted),
         REAL(the_end_of_turn_comes_after_every_handler_of_the_pass),
         REAL(a_task_that_always_asks_again_starves_nobody),
         REAL(a_timer_never_fires_early),
