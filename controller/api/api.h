@@ -25,6 +25,7 @@
 #define API_PINS_MAX 64
 
 struct page_pin;
+struct event_cache;
 
 struct api_server {
     uint32_t magic;
@@ -41,6 +42,7 @@ struct api_server {
     void *explain_arg;
     struct page_pin *pins[API_PINS_MAX]; /* snapshots that paged lists continue from (list.c) */
     struct list watchers;                /* watch_stream.c */
+    struct event_cache *events;          /* texts that watchers share */
     size_t pending;                      /* writes whose outcome is not known yet */
     bool is_dead;                        /* freed with the last of them */
 };

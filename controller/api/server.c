@@ -6,6 +6,7 @@
 
 #include "base/metrics.h"
 #include "controller/api/api.h"
+#include "controller/api/event_cache.h"
 
 #define DRAIN_US 2000000
 
@@ -441,12 +442,14 @@ struct api_server *api_server_new(const struct api_opts *opts, struct loop *loop
     api->explain = opts->explain;
     api->explain_arg = opts->explain_arg;
     list_init(&api->watchers);
+    api->events = event_cache_new();
     return api;
 }
 
 void api_server_free(struct api_server *api)
 {
     list_pins_free(api);
+    event_cache_free(api->events);
     if (counted == api)
         counted = NULL;
     api->is_dead = true;

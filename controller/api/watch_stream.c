@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "controller/api/api.h"
+#include "controller/api/event_cache.h"
 
 #define STEP_EVENTS       512
 #define BOOKMARK_US       ((int64_t)60 * 1000000)
@@ -83,7 +84,10 @@ static void put_event(struct watcher *w, const char *type, const struct object *
                       uint64_t revision, struct buf_out *out)
 {
     buf_printf(out, "{\"type\":\"%s\",\"object\":", type);
-    render_alone(&w->render, obj, revision, !w->has_columns, out);
+    if (w->has_columns)
+        event_cache_render(w->api->events, &w->render, obj, revision, out);
+    else
+        render_alone(&w->render, obj, revision, true, out);
     buf_puts(out, "}\n");
     w->has_columns = true;
 }
