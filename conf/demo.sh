@@ -64,7 +64,7 @@ names() { dig +short "$1" "${2:-A}" | sort; }
 value() { ordctl get "$1" "$2" -o json | tr -d ' \n' | sed -n "s/.*\"$3\":\"\([^\"]*\)\".*/\1/p"; }
 address() { value pod "$1" podIP; }
 uid_of() { ordctl get "$1" "$2" -o json | tr -d '\n' | sed 's/"ownerReferences"[^]]*]//; s/.*"metadata"//' | sed -n 's/.*"uid": *"\([^"]*\)".*/\1/p' | head -n 1; }
-pods() { ordctl get pods -o name | sed 's,.*/,,' | sort | tr '\n' ' '; }
+pods() { ordctl get pods -l app=kubia -o name | sed 's,.*/,,' | sort | tr '\n' ' '; }
 check() { # what, have, want
     if [ "$2" = "$3" ]; then
         printf '  ok    %s\n' "$1"
@@ -177,11 +177,28 @@ show ordctl nodes wake "$node"
 node_ready() { ! node_unknown; }
 eventually "$node is Ready again" 20 node_ready
 
+title "6. A ReplicaSet over the same image, for contrast: random names, one claim for all, no name that stays"
+show ordctl apply -f conf/crowd.yaml
+crowd() { ordctl get pods -l app=crowd -o name | sed 's,.*/,,' | sort; }
+crowd_ready() { [ "$(ordctl get pods -l app=crowd | grep -c '1/1 *Running')" = 3 ] && [ "$(names crowd.$zone | wc -l)" -eq 3 ]; }
+eventually "three pods are Ready, and three addresses answer" 20 crowd_ready
+show ordctl get pods -l app=crowd -o wide
+check "names are the set's and five random letters" "$(crowd | grep -cE '^crowd-[bcdfghjklmnpqrstvwxz2456789]{5}$')" 3
+check "all use the one claim" "$(ordctl get pods -l app=crowd -o json | tr -d ' \n' | grep -o '"claimName":"[^"]*"' | sort | uniq -c | tr -s ' ')" ' 3 "claimName":"shared"'
+lost=$(crowd | head -n 1)
+show ordctl delete pod "$lost"
+replaced() { crowd_ready && ! crowd | grep -qx "$lost"; }
+eventually "$lost does not come back: another name takes its place" 20 replaced
+show ordctl get pods -l app=crowd
+fresh=$(crowd | head -n 1)
+show dig +noall +answer "crowd.$zone"
+check "no pod has a name under the Service" "$(dig "$fresh.crowd.$zone" | grep -c 'status: NXDOMAIN')" 1
+
 if command -v kubectl >/dev/null; then
     title "The same through kubectl"
     mkdir -p "$dir/kube"
     kubectl() { HOME="$dir/kube" KUBECONFIG=/dev/null command kubectl --server "http://127.0.0.1:$http_port" "$@"; }
-    show kubectl get statefulset,pods,pvc
+    show kubectl get statefulset,replicaset,pods,pvc
 fi
 
 title "Result"

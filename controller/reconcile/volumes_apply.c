@@ -120,7 +120,8 @@ struct binding {
     const struct object *claim;
     const char *volume;
     bool is_our_choice;
-    cJSON *spec; /* of the volume */
+    cJSON *spec;      /* of the volume */
+    bool is_our_make; /* its capacity is what the claim has; else only from the first binding on */
 };
 
 static int change_claim_ref(cJSON *tree, void *arg, struct err *e)
@@ -156,9 +157,12 @@ static int change_claim_status(cJSON *tree, void *arg, struct err *e)
     (void)e;
     const struct binding *b = arg;
     cJSON *status = json_obj(tree, "status");
+    bool has_capacity = strcmp(json_str(status, "phase", ""), "Bound") == 0 &&
+                        json_at(status, "capacity", "storage", NULL);
     json_set_str(status, "phase", "Bound");
     copy_member(status, "accessModes", b->spec, "accessModes");
-    copy_member(status, "capacity", b->spec, "capacity");
+    if (b->is_our_make || !has_capacity)
+        copy_member(status, "capacity", b->spec, "capacity");
     return 0;
 }
 
@@ -170,7 +174,8 @@ int apply_bind(const struct verb *v, const struct object *claim, const char *vol
         return err_set(e, ERR_CONFLICT, "volume \"%.253s\" is gone", volume);
     cJSON *tree = object_tree(found);
     AUTO_OBJECT obj = object_ref(found); /* the unit replaces it */
-    struct binding b = {claim, volume, is_our_choice, json_get(tree, "spec")};
+    bool is_our_make = strcmp(volume_view(obj)->provisioned_by, PROVISIONER_DIRECTORY) == 0;
+    struct binding b = {claim, volume, is_our_choice, json_get(tree, "spec"), is_our_make};
     int rc = update(v, obj, SUB_NONE, change_claim_ref, &b, e);
     if (rc == 0)
         rc = apply_phase(v, obj, "Bound", e);

@@ -238,13 +238,38 @@ static void plan_named(const struct claim_plan_view *view, struct claim_plan *ou
         bind_to(view, i, out);
 }
 
+static bool made_by_us(const struct volume_view *v)
+{
+    return same(v->provisioned_by, PROVISIONER_DIRECTORY);
+}
+
+/* What the claim says it has. Of a volume that somebody else made it may lag behind while that one
+ * grows and its file system does not yet: whoever grows it says so (R85). */
+static bool has_its_capacity(const struct claim_view *claim, const struct volume_view *v)
+{
+    return claim->capacity_bytes == v->capacity_bytes ||
+           (claim->capacity_bytes > 0 && !made_by_us(v));
+}
+
 /* All four writes of a binding are there (R81). */
 static bool is_bound_to(const struct claim_plan_view *view, const struct plan_volume *volume)
 {
     const struct volume_view *v = volume->view;
     return same(v->claim_uid, view->uid) && same(v->phase, "Bound") &&
            same(view->claim->volume_name, volume->name) && view->claim->bind_completed &&
-           same(view->claim->phase, "Bound") && view->claim->capacity_bytes == v->capacity_bytes;
+           same(view->claim->phase, "Bound") && has_its_capacity(view->claim, v);
+}
+
+static void plan_expand(const struct claim_plan_view *view, size_t i, struct claim_plan *out)
+{
+    if (!made_by_us(view->volumes[i].view)) {
+        say(&out->event, "Normal", "ExternalExpanding",
+            "waiting for an external controller to expand this PVC");
+        return;
+    }
+    out->step = CLAIM_EXPAND;
+    out->volume = i;
+    say(&out->event, "Normal", "VolumeResizeSuccessful", "Resize volume succeeded");
 }
 
 static void plan_bound(const struct claim_plan_view *view, struct claim_plan *out)
@@ -266,12 +291,9 @@ static void plan_bound(const struct claim_plan_view *view, struct claim_plan *ou
             "Two claims are bound to the same volume, this one is bound incorrectly");
     } else if (!is_bound_to(view, volume)) {
         bind_to(view, i, out);
-    } else if (view->claim->request_bytes > volume->view->capacity_bytes &&
-               same(volume->view->provisioned_by, PROVISIONER_DIRECTORY) && view->class &&
+    } else if (view->claim->request_bytes > volume->view->capacity_bytes && view->class &&
                view->class->allow_expansion && !view->is_terminating) {
-        out->step = CLAIM_EXPAND;
-        out->volume = i;
-        say(&out->event, "Normal", "VolumeResizeSuccessful", "Resize volume succeeded");
+        plan_expand(view, i, out);
     }
 }
 

@@ -306,7 +306,19 @@ static void a_claim_on_our_volume_grows_r85(void **state)
     view.class = &grows;
     expect(&view, CLAIM_EXPAND, "vol", "VolumeResizeSuccessful");
     v.provisioned_by = "csi.example.com";
+    expect(&view, CLAIM_KEEP, NULL, "ExternalExpanding");
+    view.class = NULL;
     expect(&view, CLAIM_KEEP, NULL, "");
+    /* It has grown, its file system not yet: the claim says what it has, until somebody else says
+     * more. Of our own volumes the claim follows. */
+    view.class = &grows;
+    v.capacity_bytes = 2 * MI;
+    expect(&view, CLAIM_KEEP, NULL, "");
+    claim.capacity_bytes = 0;
+    expect(&view, CLAIM_BIND, "vol", "");
+    claim.capacity_bytes = MI;
+    v.provisioned_by = PROVISIONER_DIRECTORY;
+    expect(&view, CLAIM_BIND, "vol", "");
 }
 
 /* ---- the matrix: one claim, one volume ---- */
