@@ -382,6 +382,7 @@ void pod_spec_validate(struct issues *is, const struct path *path, const cJSON *
     check_enum(is, path, spec, "restartPolicy", restart, true);
     check_enum(is, path, spec, "dnsPolicy", dns, true);
     check_labels(is, AT(path, "nodeSelector"), json_get(spec, "nodeSelector"));
+    affinity_validate(is, AT(path, "affinity"), json_get(spec, "affinity"));
     pod_tolerations_validate(is, AT(path, "tolerations"), json_get(spec, "tolerations"));
     check_gates(is, AT(path, "schedulingGates"), json_get(spec, "schedulingGates"), "name");
     check_gates(is, AT(path, "readinessGates"), json_get(spec, "readinessGates"), "conditionType");

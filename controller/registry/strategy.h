@@ -65,6 +65,8 @@ void event_validate(const struct change *c, struct issues *is, const cJSON *obj)
 
 /* ---- shared between kinds ---- */
 
+/* spec.affinity of pods and templates (affinity.c). */
+void affinity_validate(struct issues *is, const struct path *path, const cJSON *affinity);
 /* PodSpec of pods and templates (pod_template.c). */
 void pod_spec_defaults(cJSON *spec);
 /* is_template: identity fields that a controller overwrites are not checked (R72). claims: claim

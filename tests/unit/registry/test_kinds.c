@@ -273,6 +273,54 @@ static void pod_errors_read_as_in_kubernetes(void **state)
     check_rows(f, POD, "Pod \"p\"", rows, ARRAY_SIZE(rows));
 }
 
+#define POD_WITH(affinity)                                                                         \
+    "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"affinity\":{" affinity                             \
+    "},\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}"
+
+static void r88_affinity_must_be_readable(void **state)
+{
+    struct fixture *f = *state;
+    static const struct row rows[] = {
+        {POD_WITH("\"podAntiAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{"
+                  "\"labelSelector\":{}}]}"),
+         "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]."
+         "topologyKey: Required value: can not be empty"},
+        {POD_WITH("\"podAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{"
+                  "\"topologyKey\":\"zone\",\"labelSelector\":{\"matchExpressions\":[{\"key\":"
+                  "\"app\",\"operator\":\"Foo\"}]}}]}"),
+         "spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]."
+         "labelSelector.matchExpressions[0].operator: Invalid value: \"Foo\": not a valid selector "
+         "operator"},
+        {POD_WITH("\"nodeAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":{"
+                  "\"nodeSelectorTerms\":[]}}"),
+         "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution."
+         "nodeSelectorTerms: Required value: must have at least one node selector term"},
+        {POD_WITH("\"nodeAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":{"
+                  "\"nodeSelectorTerms\":[{\"matchExpressions\":[{\"key\":\"zone\",\"operator\":"
+                  "\"In\"}]}]}}"),
+         "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution."
+         "nodeSelectorTerms[0].matchExpressions[0].values: Required value: must be specified when "
+         "`operator` is 'In' or 'NotIn'"},
+        {POD_WITH("\"nodeAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":{"
+                  "\"nodeSelectorTerms\":[{\"matchExpressions\":[{\"key\":\"zone\",\"operator\":"
+                  "\"Exists\",\"values\":[\"a\"]}]}]}}"),
+         "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution."
+         "nodeSelectorTerms[0].matchExpressions[0].values: Forbidden: may not be specified when "
+         "`operator` is 'Exists' or 'DoesNotExist'"},
+        {POD_WITH("\"nodeAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":{"
+                  "\"nodeSelectorTerms\":[{\"matchFields\":[{\"key\":\"spec.name\",\"operator\":"
+                  "\"In\",\"values\":[\"a\"]}]}]}}"),
+         "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution."
+         "nodeSelectorTerms[0].matchFields[0].key: Invalid value: \"spec.name\": not a valid field "
+         "selector key"},
+        {POD_WITH("\"podAntiAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{"
+                  "\"topologyKey\":\"kubernetes.io/"
+                  "hostname\",\"labelSelector\":{\"matchLabels\":{\"app\":\"zk\"}}}]}"),
+         NULL},
+    };
+    check_rows(f, POD, "Pod \"p\"", rows, ARRAY_SIZE(rows));
+}
+
 static void r88_a_pod_spec_hardly_changes(void **state)
 {
     struct fixture *f = *state;
@@ -458,6 +506,7 @@ int main(void)
         T(r69_status_of_a_set_is_checked),
         T(pods_get_what_the_server_adds),
         T(pod_errors_read_as_in_kubernetes),
+        T(r88_affinity_must_be_readable),
         T(r88_a_pod_spec_hardly_changes),
         T(claim_errors_read_as_in_kubernetes),
         T(r85_what_may_change_in_a_claim),
