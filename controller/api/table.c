@@ -186,18 +186,23 @@ static void cells_containers(struct row *r, const cJSON *template)
 
 /* ---- Pod ---- */
 
-struct pod_cells {
-    char reason[96];
-    int64_t restarts, ready, total;
-    const char *last_restart; /* latest finishedAt of a previous run */
+struct restarts {
+    int64_t count;
+    const char *last; /* latest finishedAt of a previous run */
 };
 
-static void count_restarts(struct pod_cells *p, const cJSON *status)
+struct pod_cells {
+    char reason[96];
+    struct restarts restarts;
+    int64_t ready, total;
+};
+
+static void count_restarts(struct restarts *r, const cJSON *status)
 {
-    p->restarts += int_of(status, "restartCount", 0);
+    r->count += int_of(status, "restartCount", 0);
     const char *at = json_str(json_at(status, "lastState", "terminated", NULL), "finishedAt", NULL);
-    if (at && (!p->last_restart || strcmp(at, p->last_restart) > 0))
-        p->last_restart = at;
+    if (at && (!r->last || strcmp(at, r->last) > 0))
+        r->last = at;
 }
 
 static void set_terminated(struct pod_cells *p, const cJSON *terminated, const char *prefix)
@@ -224,40 +229,6 @@ static const cJSON *find_named(const cJSON *array, const char *name)
     return NULL;
 }
 
-/* True while an init container holds the pod up; the reason says which. */
-static bool is_initializing(struct pod_cells *p, const cJSON *pod)
-{
-    const cJSON *inits = json_at(pod, "spec", "initContainers", NULL), *status;
-    int i = 0, total = cJSON_GetArraySize(inits);
-    struct pod_cells init = {.restarts = 0};
-    cJSON_ArrayForEach(status, json_at(pod, "status", "initContainerStatuses", NULL))
-    {
-        count_restarts(&init, status);
-        const cJSON *terminated = json_at(status, "state", "terminated", NULL);
-        const char *waiting = json_str(json_at(status, "state", "waiting", NULL), "reason", "");
-        const cJSON *container = find_named(inits, json_str(status, "name", ""));
-        bool is_sidecar = strcmp(json_str(container, "restartPolicy", ""), "Always") == 0;
-        i++;
-        if (terminated && int_of(terminated, "exitCode", 0) == 0)
-            continue;
-        if (is_sidecar && json_bool(status, "started", false)) {
-            p->total++;
-            p->ready += json_bool(status, "ready", false);
-            continue;
-        }
-        if (terminated)
-            set_terminated(p, terminated, "Init:");
-        else if (*waiting && strcmp(waiting, "PodInitializing") != 0)
-            (void)snprintf(p->reason, sizeof p->reason, "Init:%s", waiting);
-        else
-            (void)snprintf(p->reason, sizeof p->reason, "Init:%d/%d", i - 1, total);
-        p->restarts = init.restarts;
-        p->last_restart = init.last_restart;
-        return true;
-    }
-    return false;
-}
-
 static bool has_condition(const cJSON *object, const char *type, const char *status)
 {
     const cJSON *item;
@@ -269,13 +240,62 @@ static bool has_condition(const cJSON *object, const char *type, const char *sta
     return false;
 }
 
+static bool is_sidecar(const cJSON *container)
+{
+    return strcmp(json_str(container, "restartPolicy", ""), "Always") == 0;
+}
+
+/* Does the i-th init container hold the pod up? The reason then says which and how. */
+static bool holds_up(struct pod_cells *p, const cJSON *status, const cJSON *container, int i,
+                     int total)
+{
+    const cJSON *terminated = json_at(status, "state", "terminated", NULL);
+    const char *waiting = json_str(json_at(status, "state", "waiting", NULL), "reason", "");
+    if (terminated && int_of(terminated, "exitCode", 0) == 0)
+        return false;
+    if (is_sidecar(container) && json_bool(status, "started", false)) {
+        p->ready += json_bool(status, "ready", false);
+        return false;
+    }
+    if (terminated)
+        set_terminated(p, terminated, "Init:");
+    else if (*waiting && strcmp(waiting, "PodInitializing") != 0)
+        (void)snprintf(p->reason, sizeof p->reason, "Init:%s", waiting);
+    else
+        (void)snprintf(p->reason, sizeof p->reason, "Init:%d/%d", i, total);
+    return true;
+}
+
+/* True while the pod initializes. Restarts of init containers count as long as that lasts, those of
+ * sidecars always. */
+static bool init_containers(struct pod_cells *p, const cJSON *pod)
+{
+    const cJSON *inits = json_at(pod, "spec", "initContainers", NULL), *it;
+    struct restarts all = {0}, sidecars = {0};
+    bool initializing = false;
+    int i = 0, total = cJSON_GetArraySize(inits);
+    cJSON_ArrayForEach(it, inits) p->total += is_sidecar(it);
+    cJSON_ArrayForEach(it, json_at(pod, "status", "initContainerStatuses", NULL))
+    {
+        const cJSON *container = find_named(inits, json_str(it, "name", ""));
+        count_restarts(&all, it);
+        if (is_sidecar(container))
+            count_restarts(&sidecars, it);
+        if ((initializing = holds_up(p, it, container, i++, total)))
+            break;
+    }
+    initializing = initializing && !has_condition(pod, "Initialized", "True");
+    p->restarts = initializing ? all : sidecars;
+    return initializing;
+}
+
 static void main_containers(struct pod_cells *p, const cJSON *pod)
 {
     bool running = false;
     const cJSON *statuses = json_at(pod, "status", "containerStatuses", NULL);
     for (int i = cJSON_GetArraySize(statuses) - 1; i >= 0; i--) {
         const cJSON *status = cJSON_GetArrayItem(statuses, i);
-        count_restarts(p, status);
+        count_restarts(&p->restarts, status);
         const char *waiting = json_str(json_at(status, "state", "waiting", NULL), "reason", "");
         const cJSON *terminated = json_at(status, "state", "terminated", NULL);
         if (*waiting) {
@@ -303,11 +323,15 @@ static void pod_status(struct pod_cells *p, const cJSON *pod)
     const cJSON *gates = json_at(pod, "spec", "schedulingGates", NULL);
     if (cJSON_GetArraySize(gates) > 0 && !json_str(json_get(pod, "spec"), "nodeName", NULL))
         (void)snprintf(p->reason, sizeof p->reason, "SchedulingGated");
-    if (!is_initializing(p, pod) || has_condition(pod, "Initialized", "True"))
+    if (!init_containers(p, pod))
         main_containers(p, pod);
-    if (json_str(json_get(pod, "metadata"), "deletionTimestamp", NULL))
-        (void)snprintf(p->reason, sizeof p->reason, "%s",
-                       strcmp(reason, "NodeLost") == 0 ? "Unknown" : "Terminating");
+    if (!json_str(json_get(pod, "metadata"), "deletionTimestamp", NULL))
+        return;
+    const char *phase = json_str(status, "phase", "");
+    if (strcmp(reason, "NodeLost") == 0)
+        (void)snprintf(p->reason, sizeof p->reason, "Unknown");
+    else if (strcmp(phase, "Succeeded") != 0 && strcmp(phase, "Failed") != 0)
+        (void)snprintf(p->reason, sizeof p->reason, "Terminating");
 }
 
 static void cell_gates(struct row *r, const cJSON *pod)
@@ -328,7 +352,7 @@ static const char *or_none(const char *text)
 
 static void pod_cells(struct row *r)
 {
-    struct pod_cells p = {.restarts = 0};
+    struct pod_cells p = {.ready = 0};
     const cJSON *status = json_get(r->object, "status");
     char text[64], age[24];
     pod_status(&p, r->object);
@@ -336,11 +360,11 @@ static void pod_cells(struct row *r)
     (void)snprintf(text, sizeof text, "%" PRId64 "/%" PRId64, p.ready, p.total);
     cell(r, text);
     cell(r, p.reason);
-    if (p.restarts && p.last_restart) {
-        age_text(r, p.last_restart, age);
-        (void)snprintf(text, sizeof text, "%" PRId64 " (%s ago)", p.restarts, age);
+    if (p.restarts.count && p.restarts.last) {
+        age_text(r, p.restarts.last, age);
+        (void)snprintf(text, sizeof text, "%" PRId64 " (%s ago)", p.restarts.count, age);
     } else {
-        (void)snprintf(text, sizeof text, "%" PRId64, p.restarts);
+        (void)snprintf(text, sizeof text, "%" PRId64, p.restarts.count);
     }
     cell(r, text);
     cell_age(r);

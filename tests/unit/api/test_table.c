@@ -165,6 +165,115 @@ static const struct {
      "it\",\"5m\",7,\"e\"]"},
 };
 
+/* The first cells of a pod; ' stands for ". */
+static const struct {
+    const char *deleted, *spec, *status, *cells;
+} pods[] = {
+    {"", "", "'phase':'Pending'", "0/1 Pending 0"},
+    {"", "", "'phase':'Failed','reason':'Evicted'", "0/1 Evicted 0"},
+    {"", ",'schedulingGates':[{'name':'g'}]", "'phase':'Pending'", "0/1 SchedulingGated 0"},
+    {"", "", "'phase':'Running','containerStatuses':[{'name':'c','state':{'waiting':{}}}]",
+     "0/1 Running 0"},
+    {"", "",
+     "'phase':'Running','containerStatuses':[{'name':'c','state':{'terminated':{'signal':9}}}]",
+     "0/1 Signal:9 0"},
+    {"", "",
+     "'phase':'Running','containerStatuses':[{'name':'c','state':{'terminated':{'exitCode':3}}}]",
+     "0/1 ExitCode:3 0"},
+    /* One container has completed, one runs: whether the pod is ready decides. */
+    {"", "",
+     "'phase':'Running','conditions':[{'type':'Ready','status':'True'}],'containerStatuses':["
+     "{'name':'c','state':{'terminated':{'reason':'Completed'}}},"
+     "{'name':'d','ready':true,'state':{'running':{}}}]",
+     "1/1 Running 0"},
+    {"", "",
+     "'phase':'Running','containerStatuses':[{'name':'c','state':{'terminated':{'reason':"
+     "'Completed'}}},{'name':'d','ready':true,'state':{'running':{}}}]",
+     "1/1 NotReady 0"},
+    {"", ",'initContainers':[{'name':'i'}]",
+     "'phase':'Pending','initContainerStatuses':[{'name':'i','restartCount':4,'state':{'waiting':"
+     "{'reason':'CrashLoopBackOff'}}}]",
+     "0/1 Init:CrashLoopBackOff 4"},
+    {"", ",'initContainers':[{'name':'i'}]",
+     "'phase':'Pending','initContainerStatuses':[{'name':'i','state':{'waiting':{'reason':"
+     "'PodInitializing'}}}]",
+     "0/1 Init:0/1 0"},
+    {"", ",'initContainers':[{'name':'i'}]",
+     "'phase':'Pending','initContainerStatuses':[{'name':'i','state':{'terminated':{'exitCode':"
+     "1}}}]",
+     "0/1 Init:ExitCode:1 0"},
+    {"", ",'initContainers':[{'name':'i'}]",
+     "'phase':'Pending','initContainerStatuses':[{'name':'i','state':{'terminated':{'exitCode':"
+     "1,'signal':6}}}]",
+     "0/1 Init:Signal:6 0"},
+    {"", ",'initContainers':[{'name':'i'}]",
+     "'phase':'Failed','initContainerStatuses':[{'name':'i','state':{'terminated':{'exitCode':"
+     "1,'reason':'Error'}}}]",
+     "0/1 Init:Error 0"},
+    /* Restarts of init containers are forgotten once they are done, */
+    {"", ",'initContainers':[{'name':'i'}]",
+     "'phase':'Running','initContainerStatuses':[{'name':'i','restartCount':4,'state':{"
+     "'terminated':{'exitCode':0}}}],'containerStatuses':[{'name':'c','restartCount':1,'ready':"
+     "true,'state':{'running':{}}}]",
+     "1/1 Running 1"},
+    /* those of sidecars are not; sidecars count as containers, started or not. */
+    {"", ",'initContainers':[{'name':'s','restartPolicy':'Always'},{'name':'i'}]",
+     "'phase':'Running','initContainerStatuses':[{'name':'s','restartCount':2,'started':true,"
+     "'ready':true,'state':{'running':{}}},{'name':'i','restartCount':4,'state':{'terminated':{"
+     "'exitCode':0}}}],'containerStatuses':[{'name':'c','restartCount':1,'ready':true,'state':{"
+     "'running':{}}}]",
+     "2/2 Running 3"},
+    {"", ",'initContainers':[{'name':'i'},{'name':'s','restartPolicy':'Always'}]",
+     "'phase':'Pending','initContainerStatuses':[{'name':'i','restartCount':4,'state':{'running':"
+     "{}}},{'name':'s','state':{'waiting':{}}}]",
+     "0/2 Init:0/2 4"},
+    {"", ",'initContainers':[{'name':'s','restartPolicy':'Always'}]",
+     "'phase':'Running','conditions':[{'type':'Initialized','status':'True'}],"
+     "'initContainerStatuses':[{'name':'s','restartCount':2,'state':{'waiting':{'reason':"
+     "'CrashLoopBackOff'}}}],'containerStatuses':[{'name':'c','restartCount':1,'ready':true,"
+     "'state':{'running':{}}}]",
+     "1/2 Init:CrashLoopBackOff 3"},
+    /* What has ended is not said to be terminating. */
+    {",'deletionTimestamp':'2026-01-01T00:01:00Z'", "", "'phase':'Running'", "0/1 Terminating 0"},
+    {",'deletionTimestamp':'2026-01-01T00:01:00Z'", "", "'phase':'Failed','reason':'Evicted'",
+     "0/1 Evicted 0"},
+    {",'deletionTimestamp':'2026-01-01T00:01:00Z'", "", "'phase':'Succeeded'", "0/1 Succeeded 0"},
+    {",'deletionTimestamp':'2026-01-01T00:01:00Z'", "", "'phase':'Failed','reason':'NodeLost'",
+     "0/1 Unknown 0"},
+};
+
+static void pods_tell_what_holds_them_up(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(pods); i++) {
+        struct buf_out text, out;
+        struct err e = {0};
+        char cells[128];
+        buf_out_init(&text);
+        buf_out_init(&out);
+        buf_printf(
+            &text,
+            "{'metadata':{'name':'a'%s},'spec':{'containers':[{'name':'c'}]%s},'status':{%s}}",
+            pods[i].deleted, pods[i].spec, pods[i].status);
+        for (char *at = text.data; (at = strchr(at, '\'')); at++)
+            *at = '"';
+        cJSON *pod = json_parse(text.data, text.len, &e);
+        if (!pod)
+            fail_msg("pod %zu: %s", i, e.text);
+        table_write_cells(&out, resource_find("", "v1", "pods"), NULL, pod, 0);
+        cJSON *row = json_parse(out.data, out.len, &e);
+        (void)snprintf(cells, sizeof cells, "%s %s %s", cJSON_GetArrayItem(row, 1)->valuestring,
+                       cJSON_GetArrayItem(row, 2)->valuestring,
+                       cJSON_GetArrayItem(row, 3)->valuestring);
+        if (strcmp(cells, pods[i].cells) != 0)
+            fail_msg("pod %zu: %s, not %s", i, cells, pods[i].cells);
+        cJSON_Delete(row);
+        cJSON_Delete(pod);
+        buf_out_fini(&out);
+        buf_out_fini(&text);
+    }
+}
+
 static void cells_are_as_kubectl_prints_them(void **state)
 {
     (void)state;
@@ -400,6 +509,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cells_are_as_kubectl_prints_them),
+        cmocka_unit_test(pods_tell_what_holds_them_up),
         cmocka_unit_test(no_object_is_too_odd_for_a_row),
         cmocka_unit_test(ages_have_two_units_while_the_larger_is_small),
         cmocka_unit_test(protobuf_bodies_become_trees),
