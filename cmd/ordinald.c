@@ -315,9 +315,26 @@ static void zones_stop(struct daemon *d)
 }
 
 /* Opens the query sockets while privileged; they answer only from dns_start on. */
+/* Who is told why names are not there, unless access.explain says so: who can see the pods anyway.
+ */
+#define EXPLAIN_NETWORKS_MAX 4 /* loopback and a range per family */
+
+static size_t explain_networks(const struct options *o, const char *out[EXPLAIN_NETWORKS_MAX])
+{
+    size_t count = 0;
+    out[count++] = "127.0.0.0/8";
+    out[count++] = "::1";
+    for (size_t i = 0; i < o->nodes_pod_range.count && count < EXPLAIN_NETWORKS_MAX; i++)
+        out[count++] = o->nodes_pod_range.items[i];
+    return count;
+}
+
 static int dns_bind(struct daemon *d, struct err *e)
 {
     const struct options *o = &d->options;
+    const char *networks[EXPLAIN_NETWORKS_MAX];
+    const struct string_list *explain = &o->access_explain;
+    size_t network_count = explain_networks(o, networks);
     struct dns_opts opts = {
         .listen = (const char *const *)o->dns_listen.items,
         .listen_count = o->dns_listen.count,
@@ -333,6 +350,8 @@ static int dns_bind(struct daemon *d, struct err *e)
         .chaos = o->dns_chaos,
         .query_acl = (const char *const *)o->access_query.items,
         .query_acl_count = o->access_query.count,
+        .explain_acl = explain->count ? (const char *const *)explain->items : networks,
+        .explain_acl_count = explain->count ? explain->count : network_count,
         .denied_drop = *o->access_denied == 'd',
         .max_stale_us = o->zone_max_stale_us,
     };

@@ -146,6 +146,13 @@ const struct conf_option options_table[] = {
      .is_reserved = true,
      .help =
          "Networks whose other queries are forwarded; empty means loopback and nodes.pod-range."},
+    {.name = "access.explain",
+     .type = OPT_LIST,
+     FIELD(access_explain),
+     .fallback = "",
+     .check = check_network,
+     .help = "Networks that are told in negative answers why a name is not there; empty means "
+             "loopback and nodes.pod-range."},
     {.name = "access.transfer",
      .type = OPT_LIST,
      FIELD(access_transfer),

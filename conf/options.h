@@ -25,7 +25,7 @@ struct options {
     int64_t dns_rate_limit, dns_rate_slip, dns_client_limit;
     struct string_list dns_rate_exempt, dns_notify;
     char *dns_tsig_keys;
-    struct string_list access_query, access_recurse, access_transfer;
+    struct string_list access_query, access_recurse, access_transfer, access_explain;
     char *access_denied;
     char *zone_name;
     struct string_list zone_ns_address, zone_reverse;

@@ -181,6 +181,26 @@ static void answer_any(struct message *m, const struct owner *owner, uint32_t tt
 
 /* ---- the search ---- */
 
+/* A negative answer says why, to those who may know and have room for it. */
+static void add_reason(struct message *m, const struct zone_version *v,
+                       const struct zone_match *match, const struct owner *last)
+{
+    struct dns_context *ctx = m->ctx;
+    if (!message_has_opt(m) || m->truncated || m->ede != EDE_NONE ||
+        !access_list_allows(&ctx->opts->explain_acl, m->peer->addr, m->peer->addr_len))
+        return;
+    ctx->why_len = zone_why(v, m->out + last->offset, match, ctx->why);
+    if (ctx->why_len > 0)
+        m->ede = EDE_OTHER;
+}
+
+static __attribute__((noinline)) void deny(struct message *m, const struct zone_version *v,
+                                           const struct zone_match *match, const struct owner *last)
+{
+    add_soa(m, match->apex, last);
+    add_reason(m, v, match, last);
+}
+
 /* What a name leads to, CNAMEs apart. */
 static void answer_match(struct message *m, const struct zone_version *v,
                          const struct zone_match *match, const struct owner *owner)
@@ -197,11 +217,11 @@ static void answer_match(struct message *m, const struct zone_version *v,
                    match->synth, match->synth_len);
         break;
     case MATCH_NODATA: /* RFC 2308 section 2.2 */
-        add_soa(m, match->apex, owner);
+        deny(m, v, match, owner);
         break;
     case MATCH_NXDOMAIN: /* RFC 2308 section 2.1, RFC 6604 */
         m->rcode = RCODE_NXDOMAIN;
-        add_soa(m, match->apex, owner);
+        deny(m, v, match, owner);
         break;
     case MATCH_OUTSIDE: /* the target of a CNAME: the client goes on by itself */
     case MATCH_CNAME:   /* a loop or a chain too long ends here (K-EXTRULES) */

@@ -19,6 +19,7 @@
 #include "dns/cookie.h"
 #include "dns/counters.h"
 #include "dns/query.h"
+#include "zones/reason.h"
 #include "zones/zone.h"
 
 #define DNS_UDP_MIN         512
@@ -33,6 +34,7 @@ struct answer_opts {
     uint16_t udp_size; /* 512..4096 */
     bool rotate;
     struct access_list query_acl;
+    struct access_list explain_acl; /* who is told why a name is not there (access.explain) */
     bool denied_drop;
     bool cookies;
     struct cookie_secrets secrets;
@@ -54,6 +56,8 @@ struct dns_context {
     uint32_t wall_s;                /* Unix time mod 2^32, for cookies */
     int64_t stale_us;               /* how long the source has been away, 0: it is there */
     const struct zone_node *seen[ANSWER_SEEN_SLOTS];
+    char why[REASON_TEXT_MAX]; /* text of the EDE being written */
+    size_t why_len;
 };
 /* seed need not be random in tests. */
 void dns_context_init(struct dns_context *ctx, const struct answer_opts *opts,

@@ -115,6 +115,18 @@ static void add_cookie(struct message *m, const struct query *q)
                     at + COOKIE_CLIENT_SIZE);
 }
 
+/* A text goes whole or not at all, and code 0 says nothing without one (RFC 8914 section 4.1). */
+static __attribute__((noinline)) void add_ede(struct message *m)
+{
+    size_t text = m->ede == EDE_OTHER ? m->ctx->why_len : 0;
+    uint8_t *option = add_option(m, OPTION_EDE, 2 + text);
+    if (!option)
+        return;
+    put16(option, (uint16_t)m->ede);
+    if (text > 0)
+        memcpy(option + 2, m->ctx->why, text);
+}
+
 /* with_ede: where the message ends for the EDE, which goes last and may be left out. */
 static void add_opt(struct message *m, const struct query *q, size_t with_ede)
 {
@@ -139,8 +151,8 @@ static void add_opt(struct message *m, const struct query *q, size_t with_ede)
         (option = add_option(m, OPTION_KEEPALIVE, 2)))
         put16(option, m->peer->keepalive_ds);
     m->room = with_ede;
-    if (m->ede != EDE_NONE && (option = add_option(m, OPTION_EDE, 2)))
-        put16(option, (uint16_t)m->ede);
+    if (m->ede != EDE_NONE)
+        add_ede(m);
     put16(m->out + opt_at + 9, (uint16_t)(m->len - opt_at - OPT_SIZE));
 }
 

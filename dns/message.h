@@ -18,6 +18,7 @@
 
 enum ede_code { /* RFC 8914 */
                 EDE_NONE = -1,
+                EDE_OTHER = 0, /* with the text in ctx->why */
                 EDE_STALE = 3,
                 EDE_NOT_READY = 14,
                 EDE_PROHIBITED = 18,
@@ -45,6 +46,11 @@ void message_begin(struct message *m, struct dns_context *ctx, const struct dns_
                    const struct query *q, uint8_t *out, size_t room);
 /* An error instead of an answer: no records, AA=0. */
 void message_fail(struct message *m, enum dns_rcode rcode, enum ede_code ede);
+/* The request has an OPT: the room kept for it says so. */
+static inline bool message_has_opt(const struct message *m)
+{
+    return m->limit < m->room;
+}
 /* Returns the length of the whole message. with_tsig: ends with the unsigned BADKEY of RFC 8945
  * section 5.2.1. */
 size_t message_end(struct message *m, const struct query *q, bool with_tsig);

@@ -55,6 +55,9 @@ static int set_answer_opts(struct answer_opts *a, const struct dns_opts *opts, s
     if (rc == 0)
         rc = access_list_init(&a->query_acl, "access.query", opts->query_acl, opts->query_acl_count,
                               e);
+    if (rc == 0)
+        rc = access_list_init(&a->explain_acl, "access.explain", opts->explain_acl,
+                              opts->explain_acl_count, e);
     return rc;
 }
 
@@ -152,6 +155,7 @@ void dns_server_stop(struct dns_server *s)
         worker_free(shared->workers[w]);
     tcp_registry_fini(&shared->registry);
     access_list_fini(&shared->answer.query_acl);
+    access_list_fini(&shared->answer.explain_acl);
     free(shared->workers);
     free(s->listen);
     free(s->texts);

@@ -27,6 +27,8 @@ struct dns_opts {
     const char *nsid, *chaos;             /* NULL or "" = not answered */
     const char *const *query_acl;         /* access.query: CIDRs or "any" */
     size_t query_acl_count;
+    const char *const *explain_acl; /* access.explain: CIDRs or "any" */
+    size_t explain_acl_count;
     bool denied_drop;     /* access.denied: drop */
     int64_t max_stale_us; /* zone.max-stale, 0: no limit */
 };

@@ -17,7 +17,7 @@ static size_t item_count(const struct book *book)
     return (size_t)book->group_count + (size_t)book->host_count * (book->has_epochs ? 2 : 1);
 }
 
-static const uint8_t *book_text(const struct book *book)
+const uint8_t *book_texts(const struct book *book)
 {
     return (const uint8_t *)(book->item + item_count(book));
 }
@@ -67,7 +67,7 @@ static size_t make_key(const void *ns, size_t ns_len, const void *name, size_t n
 static size_t book_key(const void *leaf, uint8_t *out)
 {
     const struct book *book = leaf;
-    const uint8_t *text = book_text(book);
+    const uint8_t *text = book_texts(book);
     return make_key(text, book->ns_len, text + book->ns_len, book->name_len, out);
 }
 

@@ -646,6 +646,7 @@ void zone_txn_put_service(struct zone_txn *txn, const struct naming_service *ser
     if ((!plan->is_valid && plan->too_long_names == 0) ||
         !txn_find_book(txn, BOOK_NAMESPACE, service->ns, NULL))
         return; /* K-NSX; a name that no API object can have */
+    txn_know_service(txn, service->ns, service->name);
     bool has_epochs;
     size_t hosts = named_hosts(plan, &has_epochs);
     struct build b = {.txn = txn,
@@ -690,6 +691,7 @@ void txn_del_service_book(struct zone_txn *txn, struct book *book)
             change_ptrs(txn, book->service, NULL, PTR_CLUSTER_IP);
         txn_del(txn, book->service);
     }
+    txn_forget_service(txn, book);
     txn_del_book(txn, book);
 }
 

@@ -44,7 +44,8 @@ struct zone_apex {
 enum pods_mode { PODS_VERIFIED, PODS_INSECURE, PODS_DISABLED };
 
 struct zone_version {
-    struct cow_root names; /* leaves are struct zone_node */
+    struct cow_root names;   /* leaves are struct zone_node */
+    struct cow_root reasons; /* texts of negative answers: zones/reason.h */
     const struct zone_apex
         *apexes; /* sorted by name key, for zone_apex_find; immutable with the version */
     size_t apex_count;

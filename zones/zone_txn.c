@@ -124,10 +124,12 @@ struct zone_txn *zone_txn_new(struct zones *zones)
     txn->services = zones->services;
     txn->node_bytes = zones->node_bytes;
     txn->book_bytes = zones->book_bytes;
+    txn->reason_bytes = zones->reason_bytes;
     txn->ignored_hostnames = zones->ignored_hostnames;
     txn->too_long_names = zones->too_long_names;
     cow_begin(zones->names);
     cow_begin(zones->books);
+    cow_begin(zones->reasons);
     zones->open = txn;
     return txn;
 }
@@ -139,6 +141,8 @@ static void txn_drop(struct zone_txn *txn)
     free(txn->gone.items);
     free(txn->made_books.items);
     free(txn->gone_books.items);
+    free(txn->made_reasons.items);
+    free(txn->gone_reasons.items);
     free(txn->pod_undo);
     free(txn->digest);
     free(txn->apex_node);
@@ -152,15 +156,19 @@ void zone_txn_free(struct zone_txn *txn)
     struct zones *zones = txn->zones;
     cow_abort(zones->names);
     cow_abort(zones->books);
+    cow_abort(zones->reasons);
     while (txn->pod_undo_count > 0)
         pod_table_undo(&zones->pods, &txn->pod_undo[--txn->pod_undo_count]);
     for (size_t i = 0; i < txn->made.count; i++)
         node_free(txn->made.items[i], &zones->pool);
     for (size_t i = 0; i < txn->made_books.count; i++)
         free(txn->made_books.items[i]);
+    for (size_t i = 0; i < txn->made_reasons.count; i++)
+        free(txn->made_reasons.items[i]);
     zones->services = txn->services;
     zones->node_bytes = txn->node_bytes;
     zones->book_bytes = txn->book_bytes;
+    zones->reason_bytes = txn->reason_bytes;
     zones->ignored_hostnames = txn->ignored_hostnames;
     zones->too_long_names = txn->too_long_names;
     txn_drop(txn);
@@ -228,6 +236,7 @@ static struct zone_version *make_version(const struct zone_txn *txn, uint64_t re
                                        .reverse = info->reverse};
     }
     *version = (struct zone_version){.names = cow_committed(zones->names),
+                                     .reasons = cow_committed(zones->reasons),
                                      .apexes = apexes,
                                      .apex_count = zones->info_count,
                                      .pods = zones->opts.pods,
@@ -279,6 +288,19 @@ static void retire_nodes(struct zone_txn *txn)
     }
 }
 
+/* Readers of older versions may still see them. */
+static void retire_reasons(struct zone_txn *txn)
+{
+    struct cow_garbage *garbage = xcalloc(1, sizeof *garbage);
+    cow_commit(txn->zones->reasons, garbage);
+    if (garbage->count > 0)
+        retire(txn->zones, free_garbage, garbage);
+    else
+        free_garbage(garbage);
+    for (size_t i = 0; i < txn->gone_reasons.count; i++)
+        retire(txn->zones, free, txn->gone_reasons.items[i]);
+}
+
 void zone_txn_publish(struct zone_txn *txn, uint64_t revision)
 {
     struct zones *zones = txn->zones;
@@ -292,6 +314,7 @@ void zone_txn_publish(struct zone_txn *txn, uint64_t revision)
     cow_garbage_free(&book_garbage);
     for (size_t i = 0; i < txn->gone_books.count; i++)
         free(txn->gone_books.items[i]);
+    retire_reasons(txn);
     struct zone_version *version = make_version(txn, revision);
     struct zone_version *old = own(publish_current(zones->publish));
     retire_nodes(txn);

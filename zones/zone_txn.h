@@ -70,6 +70,25 @@ void zone_txn_put_pod(struct zone_txn *txn, const char *ns, const char *pod,
                       const struct naming_address *addresses, size_t count);
 void zone_txn_del_pod(struct zone_txn *txn, const char *ns, const char *pod);
 
+/* Texts of negative answers (zones/reason.h), at most REASON_TEXT_MAX octets of UTF-8 each; a
+ * longer one is cut. They change no content: a transaction with nothing else moves no serial.
+ *
+ * label: a host below the Service, NULL for the Service's own name. text NULL or "": none. One for
+ * a Service that is not there is ignored; one below it waits for it. */
+void zone_txn_put_reason(struct zone_txn *txn, const char *ns, const char *service,
+                         const char *label, const char *text);
+/* What a StatefulSet expects below its Service: ordinals start to start + replicas - 1. `waits` is
+ * said of ordinals above waits_ordinal that have no name and no text ("waits for kubia-0 to be
+ * Ready", behind the host's own name), `hole` of waits_ordinal itself or, with no `waits`, of every
+ * ordinal; "" is nothing. The label "*<set>" with an empty text takes it back. */
+struct zone_expected {
+    const char *set;
+    int32_t start, replicas, waits_ordinal;
+    const char *waits, *hole;
+};
+void zone_txn_put_expected(struct zone_txn *txn, const char *ns, const char *service,
+                           const struct zone_expected *expected);
+
 /* The first complete load has happened: answers begin (K-SYNC). */
 void zone_txn_loaded(struct zone_txn *txn, int64_t now_us);
 

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "zones/reason_leaf.h"
 #include "zones/sizes.h"
 #include "zones/zones_state.h"
 
@@ -21,6 +22,7 @@ int zones_new(const struct zones_opts *opts, unsigned slots, struct zones **out,
     random_bytes(zones->pod_key, sizeof zones->pod_key);
     zones->names = cow_new(&node_cow_type);
     zones->books = cow_new(&book_cow_type);
+    zones->reasons = cow_new(&reason_cow_type);
     zones->publish = publish_new(slots, NULL);
     rrset_pool_init(&zones->pool);
     naming_plan_init(&zones->plan);
@@ -63,6 +65,11 @@ void zones_free(struct zones *zones)
     free(leaves);
     leaves = take_leaves(zones->books, &book_cow_type, &count);
     cow_free(zones->books);
+    for (size_t i = 0; i < count; i++)
+        free(leaves[i]);
+    free(leaves);
+    leaves = take_leaves(zones->reasons, &reason_cow_type, &count);
+    cow_free(zones->reasons);
     for (size_t i = 0; i < count; i++)
         free(leaves[i]);
     free(leaves);
@@ -128,10 +135,12 @@ void zones_stats(const struct zones *zones, struct zones_stats *out)
 {
     size_t tables = (zones->pool.mask + 1) * sizeof(struct rrset *);
     tables += zones->pods.slots * sizeof(struct pod_entry);
-    *out = (struct zones_stats){.names = cow_committed(zones->names).leaves,
-                                .services = zones->services,
-                                .bytes = zones->node_bytes + zones->pool.bytes + zones->book_bytes +
-                                         tables + cow_bytes(zones->names) + cow_bytes(zones->books),
-                                .ignored_hostnames = zones->ignored_hostnames,
-                                .too_long_names = zones->too_long_names};
+    *out =
+        (struct zones_stats){.names = cow_committed(zones->names).leaves,
+                             .services = zones->services,
+                             .bytes = zones->node_bytes + zones->pool.bytes + zones->book_bytes +
+                                      tables + cow_bytes(zones->names) + cow_bytes(zones->books) +
+                                      zones->reason_bytes + cow_bytes(zones->reasons),
+                             .ignored_hostnames = zones->ignored_hostnames,
+                             .too_long_names = zones->too_long_names};
 }

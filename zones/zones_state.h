@@ -3,6 +3,7 @@
  *
  *   names   node_cow_type   every name of every zone: what readers see
  *   books   book_cow_type   Namespaces, and for each Service the nodes it put (its membership)
+ *   reasons reason_cow_type why names are not there: texts beside them
  *   pods    pod_table       (Namespace and Pod) to the nodes of its addresses
  *
  * Both tries have transactions of their own; everything else that a transaction changes is noted in
@@ -81,7 +82,7 @@ struct zones {
     uint16_t cluster;          /* index of the cluster zone */
     struct zone_node *ns_node; /* made once, never replaced */
 
-    struct cow *names, *books;
+    struct cow *names, *books, *reasons;
     struct pod_table pods;
     uint64_t pod_key[2];
     struct rrset_pool pool;
@@ -89,7 +90,7 @@ struct zones {
     size_t pending; /* garbage entries with publish */
     struct naming_plan plan;
     int64_t loaded_us;
-    size_t services, node_bytes, book_bytes;
+    size_t services, node_bytes, book_bytes, reason_bytes;
     uint64_t ignored_hostnames, too_long_names;
     struct zone_txn *open;
 };
@@ -117,12 +118,13 @@ struct zone_txn {
     struct zones *zones;
     struct vector made, gone;             /* nodes */
     struct vector made_books, gone_books; /* books */
+    struct vector made_reasons, gone_reasons;
     struct pod_undo *pod_undo;
     size_t pod_undo_count, pod_undo_cap;
     uint64_t *digest;             /* per zone, of the content as it would be */
     struct zone_node **apex_node; /* per zone, where this transaction put a new one */
     int64_t loaded_us;
-    size_t services, node_bytes, book_bytes; /* as they were, for taking back */
+    size_t services, node_bytes, book_bytes, reason_bytes; /* as they were, for taking back */
     uint64_t ignored_hostnames, too_long_names;
 };
 
@@ -152,6 +154,8 @@ extern const struct cow_type book_cow_type;
 struct book *book_new(enum book_kind kind, const char *ns, const char *name, size_t groups,
                       size_t hosts, bool has_epochs);
 size_t book_bytes(const struct book *book); /* allocated */
+/* Namespace and name, ns_len and name_len octets. */
+const uint8_t *book_texts(const struct book *book);
 static inline struct zone_node **book_groups(struct book *book)
 {
     return (struct zone_node **)(void *)book->item;
@@ -171,6 +175,12 @@ void txn_put_book(struct zone_txn *txn, struct book *book);
 void txn_del_book(struct zone_txn *txn, struct book *book);
 /* The first Service of a namespace, or NULL. */
 struct book *txn_first_service(const struct zone_txn *txn, const char *ns);
+
+/* ---- texts: reason_txn.c ---- */
+
+/* A Service has a leaf as long as it exists, so that negative answers know those that do not. */
+void txn_know_service(struct zone_txn *txn, const char *ns, const char *service);
+void txn_forget_service(struct zone_txn *txn, const struct book *book);
 
 /* ---- Services: service_txn.c ---- */
 

@@ -621,21 +621,41 @@ void explain_address_plan(const struct explain_address *view, struct explain *ou
 
 /* ---- short form ---- */
 
+/* Lines first to last, or only these two, into out; false when they are too long. */
+static bool join_chain(const struct explain *view, size_t first, size_t last, bool is_whole,
+                       char *out, size_t size)
+{
+    size_t len = 0;
+    for (size_t i = first; i <= last; i++) {
+        if (!is_whole && i != first && i != last)
+            continue;
+        int n = snprintf(out + len, size - len, "%s%s", len > 0 ? ": " : "", view->line[i].text);
+        if (n < 0 || (size_t)n >= size - len)
+            return false;
+        len += (size_t)n;
+    }
+    return true;
+}
+
 void explain_brief(const struct explain *view, size_t first, char *out, size_t size)
 {
-    size_t len = 0, room = size - 1;
-    for (size_t i = first; i < view->count; i++) {
-        const char *text = view->line[i].text;
-        size_t text_len = strlen(text), before = len > 0 ? 2 : 0;
-        if (i > first && view->line[i].depth <= view->line[i - 1].depth)
-            break; /* a second cause: the chain is told */
-        if (len + before + text_len > room && len > 0)
-            break;
-        if (text_len > room)
-            text_len = utf8_cut(text, room);
-        memcpy(out + len, ": ", before);
-        memcpy(out + len + before, text, text_len);
-        len += before + text_len;
-    }
+    size_t last = first;
+    *out = '\0';
+    if (first >= view->count)
+        return;
+    while (last + 1 < view->count && view->line[last + 1].depth > view->line[last].depth)
+        last++;
+    if (join_chain(view, first, last, true, out, size) ||
+        join_chain(view, first, last, false, out, size) ||
+        join_chain(view, last, last, true, out, size))
+        return;
+    const char *text = view->line[last].text;
+    size_t len = utf8_cut(text, size - 1), word = len;
+    while (word > size / 2 && text[word] != ' ')
+        word--;
+    len = word > size / 2 ? word : len;
+    while (len > 0 && strchr(" ,:;", text[len - 1]))
+        len--;
+    memcpy(out, text, len);
     out[len] = '\0';
 }

@@ -155,7 +155,6 @@ void explain_say(struct explain *out, const char *format, ...)
 void explain_hint(struct explain *out, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The chain from line `first` on in one text of at most size - 1 octets, joined by ": "; whole
- * sentences as long as they fit, the first cut at a character when it does not. Control characters
- * become spaces. */
+/* The chain from line `first` on in one text of at most size - 1 octets: all of it joined by ": ",
+ * or its first and its deepest cause, or the deepest alone, cut behind a word when need be. */
 void explain_brief(const struct explain *view, size_t first, char *out, size_t size);

@@ -72,6 +72,8 @@ void reconcile_run(struct reconcile *r)
 {
     CHECK(!r->runner);
     r->runner = runner_new(&r->opts, r->loop, r->reg, rows, ARRAY_SIZE(rows));
+    if (r->feed)
+        zone_feed_attach(r->feed, r->runner);
     loop_timer_set(&r->events, clock_mono_us() + EVENTS_EVERY_US);
 }
 
@@ -79,6 +81,8 @@ void reconcile_stop(struct reconcile *r)
 {
     if (!r)
         return;
+    if (r->feed)
+        zone_feed_attach(r->feed, NULL);
     runner_free(r->runner);
     zone_feed_free(r->feed);
     loop_timer_fini(&r->events);
@@ -101,6 +105,8 @@ int reconcile_explain(struct reconcile *r, const char *ns, const char *subject, 
 {
     struct explain_gather g;
     struct store_view view = store_applied(registry_store(r->reg));
+    if (!r->runner)
+        return err_set(e, ERR_UNAVAILABLE, "the reconcilers have not started yet");
     struct explain *found = xcalloc(1, sizeof *found);
     explain_gather_init(&g, r->runner, &view);
     int rc = explain_subject(&g, r->zones ? zones_current(r->zones) : NULL, ns, subject, found, e);

@@ -10,12 +10,19 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "controller/reconcile/feed_reasons.h"
 #include "controller/reconcile/keymap.h"
+#include "zones/reason.h"
 
 #define SERIALS_META "zone-serials"
 /* Retired memory that a reader still sees, or that one budget did not free, is looked at again
  * after this time. */
 #define RECLAIM_AGAIN_US INT64_C(10000)
+/* Pods whose text is made anew with one commit, and in one turn when no commit takes it along; and
+ * how long the rest waits. */
+#define REASONS_IN_COMMIT 16
+#define REASONS_IN_TURN   64
+#define EXPLAIN_AGAIN_US  INT64_C(10000)
 /* Pods that became Ready and are in no Service are forgotten when so many are remembered. */
 #define READY_MOST 8192
 
@@ -39,6 +46,8 @@ struct zone_feed {
         by_service;       /* ns/service -> set of pods whose epoch its hand-made endpoints show */
     struct keymap by_pod; /* ns/pod -> set of those Services */
     struct keymap kept;   /* key of a slice -> struct kept_slice */
+    struct feed_reasons *reasons;    /* NULL: not attached */
+    struct loop_timer explain_again; /* texts that no commit has taken along */
     struct zone_feed_stats stats;
     struct metric_family families[3];
 };
@@ -236,6 +245,30 @@ static void fill_slices(struct zone_feed *feed, struct arena *a, const struct st
     out->slices = slices;
 }
 
+/* Why a headless Service has no records at its own name; "" when it has, or says so by itself. */
+static void put_service_reason(struct zone_txn *txn, const struct object *obj,
+                               const struct naming_service *service)
+{
+    char text[REASON_TEXT_MAX * 2] = "";
+    size_t listed = 0;
+    bool is_published = service->type != NAMING_HEADLESS;
+    for (size_t i = 0; i < service->slice_count && !is_published; i++)
+        for (size_t n = 0; n < service->slices[i].endpoint_count && !is_published; n++) {
+            listed++;
+            is_published = service->slices[i].endpoints[n].ready || service->publish_not_ready;
+        }
+    if (!is_published)
+        (void)snprintf(text, sizeof text, "%s Service %s/%s %s",
+                       listed > 0                               ? "no endpoint of"
+                       : service_view(obj)->selector_count == 0 ? "no EndpointSlice of"
+                                                                : "no pod selected by",
+                       service->ns, service->name,
+                       listed > 0                               ? "is Ready"
+                       : service_view(obj)->selector_count == 0 ? "lists an endpoint"
+                                                                : "has an address");
+    zone_txn_put_reason(txn, service->ns, service->name, NULL, text);
+}
+
 static void put_service(struct zone_feed *feed, struct zone_txn *txn, const struct store_view *view,
                         const char *ns, const char *name, bool is_stale)
 {
@@ -264,6 +297,7 @@ static void put_service(struct zone_feed *feed, struct zone_txn *txn, const stru
         addresses_of(&a, v->cluster_ips, v->cluster_ip_count, 0, &service.cluster_ip_count);
     fill_slices(feed, &a, view, is_stale, &service);
     zone_txn_put_service(txn, &service);
+    put_service_reason(txn, obj, &service);
     arena_fini(&a);
 }
 
@@ -456,14 +490,18 @@ static void on_apply(void *arg, const struct store_batch *batch)
 {
     struct zone_feed *feed = arg;
     struct touched t = {0};
-    for (size_t i = 0; i < batch->count; i++)
+    for (size_t i = 0; i < batch->count; i++) {
         touch_change(feed, &t, &batch->changes[i]);
+        if (feed->reasons)
+            feed_reasons_touch(feed->reasons, &batch->changes[i]);
+    }
     for (size_t i = 0; i < batch->count && feed->ready.count > 0; i++) {
         const struct object *after = batch->changes[i].after;
         if (after && after->kind->id == KIND_SLICE)
             count_ready(feed, after);
     }
-    if (t.namespaces.count + t.services.count + t.pods.count > 0) {
+    bool has_reasons = feed->reasons && feed_reasons_wait(feed->reasons);
+    if (has_reasons || t.namespaces.count + t.services.count + t.pods.count > 0) {
         struct store_view view = store_applied(feed->store);
         struct zone_txn *txn = zone_txn_new(feed->zones);
         const char *key;
@@ -485,6 +523,8 @@ static void on_apply(void *arg, const struct store_batch *batch)
             const char *name = split_path(ns);
             put_pod(txn, &view, ns, name);
         }
+        if (has_reasons && feed_reasons_put(feed->reasons, txn, &view, REASONS_IN_COMMIT))
+            loop_timer_set(&feed->explain_again, clock_mono_us() + EXPLAIN_AGAIN_US);
         publish(feed, txn, batch->revision);
     }
     touched_fini(&t);
@@ -522,6 +562,39 @@ static void on_reclaim(void *arg)
         loop_timer_set(&feed->reclaim_again, clock_mono_us() + RECLAIM_AGAIN_US);
 }
 
+/* ---- texts that no commit takes along ---- */
+
+/* A version of its own; its revision is that of the state it was made from. */
+static void publish_reasons(struct zone_feed *feed)
+{
+    if (!feed->reasons || !feed_reasons_wait(feed->reasons))
+        return;
+    struct store_view view = store_applied(feed->store);
+    struct zone_txn *txn = zone_txn_new(feed->zones);
+    bool is_more = feed_reasons_put(feed->reasons, txn, &view, REASONS_IN_TURN);
+    publish(feed, txn, view.revision);
+    if (is_more)
+        loop_timer_set(&feed->explain_again, clock_mono_us() + EXPLAIN_AGAIN_US);
+}
+
+static void on_explain(void *arg)
+{
+    publish_reasons(arg);
+}
+
+static void on_reasons(void *arg)
+{
+    struct zone_feed *feed = arg;
+    if (!loop_timer_is_set(&feed->explain_again))
+        loop_timer_set(&feed->explain_again, clock_mono_us() + EXPLAIN_AGAIN_US);
+}
+
+void zone_feed_attach(struct zone_feed *feed, struct runner *runner)
+{
+    feed_reasons_free(feed->reasons);
+    feed->reasons = runner ? feed_reasons_new(runner, on_reasons, feed) : NULL;
+}
+
 struct zone_feed *zone_feed_new(struct loop *loop, struct store *store, struct zones *zones)
 {
     struct zone_feed *feed = xcalloc(1, sizeof *feed);
@@ -529,6 +602,7 @@ struct zone_feed *zone_feed_new(struct loop *loop, struct store *store, struct z
     feed->zones = zones;
     loop_task_init(&feed->reclaim, loop, on_reclaim, feed);
     loop_timer_init(&feed->reclaim_again, loop, on_reclaim, feed);
+    loop_timer_init(&feed->explain_again, loop, on_explain, feed);
     restore_serials(feed);
     load(feed);
     store_on_apply(store, on_apply, feed);
@@ -549,6 +623,8 @@ void zone_feed_free(struct zone_feed *feed)
     if (!feed)
         return;
     store_forget(feed->store, feed);
+    zone_feed_attach(feed, NULL);
+    loop_timer_fini(&feed->explain_again);
     loop_timer_fini(&feed->reclaim_again);
     loop_task_fini(&feed->reclaim);
     free_sets(&feed->by_service);

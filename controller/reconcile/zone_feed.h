@@ -12,10 +12,15 @@
 #include "zones/zone_txn.h"
 
 struct zone_feed;
+struct runner;
 
 /* Gives the zones their remembered serials, loads them from the applied state and publishes the
  * first version (K-SYNC). Borrows all. */
 struct zone_feed *zone_feed_new(struct loop *loop, struct store *store, struct zones *zones);
+/* From here on negative answers are explained (feed_reasons.h): what the runner's rows know is
+ * asked for; all that exists is gone through in turns to come. Before zone_feed_free the feed is
+ * detached with NULL. */
+void zone_feed_attach(struct zone_feed *feed, struct runner *runner);
 void zone_feed_free(struct zone_feed *feed);
 void zone_feed_register_metrics(struct zone_feed *feed);
 

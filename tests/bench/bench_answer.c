@@ -1,6 +1,6 @@
 /* dns_respond over a loaded zone, without sockets: time per answer of each kind.
  *
- *     bench_answer [stub|hit|nxdomain|nodata|srv [answers]]
+ *     bench_answer [stub|hit|nxdomain|why|nodata|srv [answers]]
  *
  * With a kind, that one alone, for `valgrind --tool=callgrind --toggle-collect=dns_respond`
  * (budget: 1,500 instructions per hit). */
@@ -23,6 +23,7 @@ static const struct kind {
     {"stub", "db-3.db.prod.svc.cluster.local", RR_A, false},
     {"hit", "db-3.db.prod.svc.cluster.local", RR_A, true},
     {"nxdomain", "db-7.db.prod.svc.cluster.local", RR_A, true},
+    {"why", "db-7.db.prod.svc.cluster.local", RR_A, true}, /* told why: access.explain */
     {"nodata", "db-3.db.prod.svc.cluster.local", RR_AAAA, true},
     {"srv", "_pg._tcp.db.prod.svc.cluster.local", RR_SRV, true}, /* 5 targets, 5 addresses */
 };
@@ -50,6 +51,7 @@ static void run(struct fixture *f, const struct kind *kind, unsigned long answer
     uint8_t query[512], out[DNS_UDP_MAX];
     size_t len = make_query(kind, query), octets = 0;
     const struct zone_version *version = zones_current(f->zones);
+    f->opts.explain_acl.any = strcmp(kind->word, "why") == 0;
     struct timespec from, to;
     clock_gettime(CLOCK_MONOTONIC, &from);
     for (unsigned long i = 0; i < answers; i++)

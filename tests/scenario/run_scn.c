@@ -18,6 +18,7 @@
  *   remember NS/KIND/NAME                  expect may then ask for "same" or "other": its uid
  *   said|unsaid NS/KIND/NAME REASON        an Event about it
  *   explain NS/SUBJECT -> CAUSE | CAUSE    what ordctl explain says, without hints; * is any text
+ *   why NAME TYPE -> TEXT                  the text of the negative answer (R-070)
  *   serial ZONE remember|same|greater
  *   advance DURATION, settle, crash
  *   silence|wake|hold|unhold NODE          knobs of embedded nodes; hold ignores deletions
@@ -386,6 +387,19 @@ static int run_explain(struct run *r, char *rest)
     return 0;
 }
 
+static int run_why(struct run *r, char *rest)
+{
+    char *name = need_word(r, &rest, "NAME"), *type = need_word(r, &rest, "TYPE");
+    if (strcmp(need_word(r, &rest, "->"), "->") != 0)
+        stop(r, "-> is missing");
+    rest += strspn(rest, " \t");
+    char *got = world_why(&r->w, name, type);
+    if (fnmatch(rest, got, FNM_NOESCAPE) != 0)
+        stop(r, "%s: expected\n%s\ngot\n%s", name, rest, got);
+    free(got);
+    return 0;
+}
+
 static void expect_path(const struct run *r, cJSON *tree, const struct object *obj, char *word)
 {
     char *want = strchr(word, '=');
@@ -630,15 +644,20 @@ static int run_line(struct run *r, char *line)
         const char *word;
         int (*run)(struct run *r, char *rest);
     } commands[] = {
-        {"apply", run_apply},         {"load", run_load},       {"set", run_set},
-        {"status", run_status},       {"ready", run_ready},     {"unready", run_unready},
-        {"delete", run_delete},       {"confirm", run_confirm}, {"query", run_query},
-        {"expect", run_expect},       {"count", run_count},     {"serial", run_serial},
-        {"advance", run_advance},     {"settle", run_settle},   {"crash", run_crash},
-        {"silence", run_silence},     {"wake", run_wake},       {"hold", run_hold},
-        {"unhold", run_unhold},       {"fail", run_fail},       {"heal", run_heal},
-        {"readdress", run_readdress}, {"refuse", run_refuse},   {"remember", run_remember},
-        {"said", run_said},           {"unsaid", run_unsaid},   {"explain", run_explain},
+        {"apply", run_apply},     {"load", run_load},
+        {"set", run_set},         {"status", run_status},
+        {"ready", run_ready},     {"unready", run_unready},
+        {"delete", run_delete},   {"confirm", run_confirm},
+        {"query", run_query},     {"expect", run_expect},
+        {"count", run_count},     {"serial", run_serial},
+        {"advance", run_advance}, {"settle", run_settle},
+        {"crash", run_crash},     {"silence", run_silence},
+        {"wake", run_wake},       {"hold", run_hold},
+        {"unhold", run_unhold},   {"fail", run_fail},
+        {"heal", run_heal},       {"readdress", run_readdress},
+        {"refuse", run_refuse},   {"remember", run_remember},
+        {"said", run_said},       {"unsaid", run_unsaid},
+        {"explain", run_explain}, {"why", run_why},
     };
     char *word = next_word(&line);
     if (!word || *word == '#')

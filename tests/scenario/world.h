@@ -19,6 +19,7 @@
 #include "controller/registry/patch.h"
 #include "controller/registry/registry.h"
 #include "controller/store/store.h"
+#include "zones/reason.h"
 #include "zones/zone_text.h"
 #include "zones/zone_txn.h"
 
@@ -420,4 +421,21 @@ UNUSED static char *world_query(const struct world *w, const char *name, const c
     }
     free(texts);
     return buf_out_take(&out, NULL);
+}
+
+/* The text that goes with the negative answer for a name, "" none; "NOERROR" when it is no negative
+ * answer. Owned. */
+UNUSED static char *world_why(const struct world *w, const char *name, const char *type)
+{
+    uint8_t wire[NAME_MAX_WIRE];
+    struct err e = {0};
+    struct zone_match match;
+    char text[REASON_TEXT_MAX];
+    if (name_parse(name, wire, &e) < 0 || world_type(type) == 0)
+        return xasprintf("MALFORMED");
+    zone_find(zones_current(w->zones), wire, world_type(type), &match);
+    if (match.kind != MATCH_NODATA && match.kind != MATCH_NXDOMAIN)
+        return xasprintf("NOERROR");
+    size_t len = zone_why(zones_current(w->zones), wire, &match, text);
+    return xasprintf("%.*s", (int)len, text);
 }

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -606,6 +608,36 @@ def test_explain_tells_the_chain_of_causes_and_what_to_do():
         rows = [line.split() for line in ctl.good("get", "identities").splitlines()]
         assert rows[0][:3] == ["NAME", "EPOCH", "NODE"] and rows[3][:2] == ["kubia-2", "1"], rows
         assert "data-kubia-2" in ctl.good("history", "kubia-2")
+
+
+def ede_of(daemon, name):
+    """The text of the extended error that dig prints, or None."""
+    host, port = daemon.dns
+    out = subprocess.run(["dig", "-p", str(port), "@" + host, name, "A", "+tries=3"], capture_output=True, text=True,
+                         timeout=DEADLINE_S).stdout
+    match = re.search(r"^; EDE: 0 \(Other\): \((.*)\)$", out, re.M)
+    return match and match.group(1)
+
+
+def test_dig_is_told_why_a_name_is_not_there():
+    if not shutil.which("dig"):
+        raise harness.Skip("no dig")
+    zone = ".default.svc.cluster.local"
+    with Daemon("nodes.embedded=2", "nodes.embedded-start=10ms", "volumes.class=") as daemon:
+        ctl = Client(daemon)
+        assert ede_of(daemon, "kubia" + zone) == "no such Service default/kubia"
+        ctl.good("apply", "-f", KUBIA)
+        until("the set waits", lambda: ede_of(daemon, "kubia-2.kubia" + zone) == "kubia-2 waits for kubia-0 to be Ready")
+        until("the pod has its text", lambda: (ede_of(daemon, "kubia-0.kubia" + zone) or "").startswith(
+            "claim data-kubia-0 is Pending: no persistent volumes available"))
+        assert ede_of(daemon, "kubia-3.kubia" + zone).startswith("kubia-3 is not among the 3 replicas"), "range"
+        assert ede_of(daemon, "example.org") is None
+        # a text outlives a restart
+        daemon.kill()
+        daemon.start()
+        until("the set waits again", lambda: ede_of(daemon, "kubia-2.kubia" + zone) == "kubia-2 waits for kubia-0 to be Ready")
+    with Daemon("access.explain=192.0.2.0/24") as daemon:
+        assert daemon.ask("kubia" + zone).rcode == "NXDOMAIN" and ede_of(daemon, "kubia" + zone) is None
 
 
 def test_a_backup_holds_what_was_acknowledged():

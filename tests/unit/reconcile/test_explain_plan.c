@@ -295,11 +295,23 @@ static void the_brief_form_follows_the_chain_as_far_as_it_fits(void **state)
     explain_say(&out, "its claim is Pending");
     explain_brief(&out, 0, brief, sizeof brief);
     assert_string_equal(brief, "the pod is Pending: its claim is Pending");
-    explain_brief(&out, 0, brief, sizeof brief - 1);
-    assert_string_equal(brief, "the pod is Pending");
     explain_say(&out, "a second cause");
-    explain_brief(&out, 1, brief, sizeof brief);
+    explain_brief(&out, 0, brief, sizeof brief);
+    assert_string_equal(brief, "the pod is Pending: its claim is Pending");
+    explain_brief(&out, 0, brief, sizeof brief - 1);
     assert_string_equal(brief, "its claim is Pending");
+    explain_brief(&out, 1, brief, 18);
+    assert_string_equal(brief, "its claim is");
+    out.depth++;
+    explain_say(&out, "no volume");
+    explain_brief(&out, 2, brief, sizeof brief);
+    assert_string_equal(brief, "a second cause: no volume");
+    out.depth++;
+    explain_say(&out, "none");
+    explain_brief(&out, 2, brief, 24);
+    assert_string_equal(brief, "a second cause: none");
+    explain_brief(&out, 2, brief, 12);
+    assert_string_equal(brief, "none");
 }
 
 int main(void)
