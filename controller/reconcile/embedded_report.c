@@ -187,7 +187,14 @@ int report_node(cJSON *tree, void *arg, struct err *e)
     json_set(status, "addresses", addresses);
     set_resources(status, "capacity");
     set_resources(status, "allocatable");
-    cJSON *info = json_obj(status, "nodeInfo");
+    // Clients whose models know which fields are required (the Python client) want all of them.
+    static const char *const ids[] = {"machineID", "systemUUID", "bootID"};
+    cJSON *info = json_obj(status, "nodeInfo"), *metadata = json_get(tree, "metadata");
+    for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
+        json_set_str(info, ids[i], json_str(metadata, "uid", ""));
+    json_set_str(info, "kernelVersion", "embedded");
+    json_set_str(info, "architecture", "embedded");
+    json_set_str(info, "kubeProxyVersion", "");
     json_set_str(info, "kubeletVersion", "embedded");
     json_set_str(info, "operatingSystem", "linux");
     json_set_str(info, "osImage", "embedded in ordinald");
