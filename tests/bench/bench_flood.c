@@ -96,9 +96,39 @@ static void ask(int fd, unsigned client, unsigned step)
     CHECK(send(fd, text, (size_t)len, MSG_NOSIGNAL) == len);
 }
 
+struct reply {
+    char text[65536];
+    size_t len;
+};
+
+/* Reads what has come; true when the reply is whole, and the room free for the next. */
+static bool is_complete(struct reply *reply, int fd)
+{
+    static const char field[] = "Content-Length: ";
+    ssize_t n = recv(fd, reply->text + reply->len, sizeof reply->text - 1 - reply->len, 0);
+    CHECK(n > 0);
+    reply->len += (size_t)n;
+    reply->text[reply->len] = '\0';
+    const char *body = strstr(reply->text, "\r\n\r\n");
+    const char *length = body ? strcasestr(reply->text, field) : NULL;
+    if (!body)
+        return false;
+    CHECK(length && length < body); /* none of these replies is long enough to come in chunks */
+    if (reply->len <
+        (size_t)(body + 4 - reply->text) + strtoul(length + sizeof field - 1, NULL, 10))
+        return false;
+    if (memcmp(reply->text + 9, "409", 3) != 0 &&
+        reply->text[9] != '2') { /* 409: left by a round */
+        (void)fprintf(stderr, "bench_flood: %s\n", reply->text);
+        _exit(2);
+    }
+    reply->len = 0;
+    return true;
+}
+
 static _Noreturn void flood(void)
 {
-    static char reply[1 << 20];
+    static struct reply clients[CLIENTS];
     struct pollfd fds[CLIENTS];
     unsigned steps[CLIENTS] = {0};
     if (flood_cpu >= 0)
@@ -112,10 +142,8 @@ static _Noreturn void flood(void)
         for (unsigned i = 0; i < CLIENTS; i++) {
             if (!(fds[i].revents & POLLIN))
                 continue;
-            ssize_t n = recv(fds[i].fd, reply, sizeof reply, 0);
-            CHECK(n > 0);
-            if (reply[n - 1] != '\n' && reply[n - 1] != '}')
-                continue; /* the rest of a long reply is to come */
+            if (!is_complete(&clients[i], fds[i].fd))
+                continue;
             (*requests)++;
             ask(fds[i].fd, i, steps[i]++);
         }
