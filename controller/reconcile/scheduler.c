@@ -28,6 +28,8 @@ struct sched_node {
     const struct object *obj; /* reference owned; NULL: pods name a node that is not there */
     cJSON *tree;              /* parsed on demand */
     int64_t pods;
+    uint64_t cpu_milli, memory_bytes; /* requests of the pods there; what is added is taken away */
+    int64_t most_cpu_milli, most_memory_bytes; /* 0: not told */
 };
 
 struct scheduler {
@@ -84,6 +86,8 @@ static void count_pod(struct scheduler *s, const struct object *pod, int by)
         neighbours_drop(&s->neighbours, pod);
     struct sched_node *node = node_get(s, pod_view(pod)->node);
     node->pods += by;
+    node->cpu_milli += (uint64_t)by * (uint64_t)pod_view(pod)->cpu_milli;
+    node->memory_bytes += (uint64_t)by * (uint64_t)pod_view(pod)->memory_bytes;
     if (!node->obj && node->pods <= 0)
         free(keymap_take(&s->nodes, pod_view(pod)->node));
 }
@@ -194,6 +198,9 @@ static void build_places(struct scheduler *s)
         if (!node->tree)
             node->tree = object_tree(node->obj);
         const struct node_view *v = node_view(node->obj);
+        const cJSON *allocatable = json_at(node->tree, "status", "allocatable", NULL);
+        node->most_cpu_milli = quantity_in(allocatable, "cpu", true);
+        node->most_memory_bytes = quantity_in(allocatable, "memory", false);
         s->place_nodes[s->place_count] = node;
         s->places[s->place_count++] =
             (struct place_node){.name = node->obj->name,
@@ -370,15 +377,28 @@ static int mark_unschedulable(struct runner *runner, struct scheduler *s, const 
     return runner_stage(runner, &v, e);
 }
 
+static int64_t left_of(int64_t most, uint64_t used)
+{
+    if (most == 0)
+        return PLACE_UNLIMITED;
+    return used < (uint64_t)most ? most - (int64_t)used : 0;
+}
+
+/* What is left of a node for one more. */
+static void measure(const struct sched_node *node, struct place_node *out)
+{
+    out->pods = node->pods > 0 ? (size_t)node->pods : 0;
+    out->cpu_milli = left_of(node->most_cpu_milli, node->cpu_milli);
+    out->memory_bytes = left_of(node->most_memory_bytes, node->memory_bytes);
+}
+
 static int place(struct runner *runner, struct scheduler *s, struct gather *g, struct err *e)
 {
     gather_claims(g);
     if (!s->places)
         build_places(s);
-    for (size_t i = 0; i < s->place_count; i++) {
-        int64_t pods = s->place_nodes[i]->pods;
-        s->places[i].pods = pods > 0 ? (size_t)pods : 0;
-    }
+    for (size_t i = 0; i < s->place_count; i++)
+        measure(s->place_nodes[i], &s->places[i]);
     const struct object *identity = view_find(&g->view, KIND_IDENTITY, g->pod->ns, g->pod->name);
     cJSON *tree = object_tree(g->pod);
     const cJSON *affinity = json_at(tree, "spec", "affinity", "nodeAffinity",
@@ -390,7 +410,9 @@ static int place(struct runner *runner, struct scheduler *s, struct gather *g, s
                                     .claims = g->claims,
                                     .claim_count = g->claim_count,
                                     .nodes = s->places,
-                                    .node_count = s->place_count};
+                                    .node_count = s->place_count,
+                                    .cpu_milli = pod_view(g->pod)->cpu_milli,
+                                    .memory_bytes = pod_view(g->pod)->memory_bytes};
     struct place_plan plan;
     bool is_lonely =
         neighbours_judge(&s->neighbours, &g->view, g->pod, tree, s->places, s->place_count);

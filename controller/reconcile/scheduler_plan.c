@@ -20,6 +20,8 @@ enum misfit {
     NOT_SELECTED,
     IN_USE,
     FULL,
+    NO_CPU,
+    NO_MEMORY,
     MISFIT_COUNT
 };
 
@@ -36,6 +38,8 @@ static const char *const misfit_text[MISFIT_COUNT] = {
     [NOT_SELECTED] = "node(s) were not selected for the claims",
     [IN_USE] = "node(s) cannot have a ReadWriteOnce volume that is in use on another node",
     [FULL] = "Too many pods",
+    [NO_CPU] = "Insufficient cpu",
+    [NO_MEMORY] = "Insufficient memory",
 };
 
 static enum misfit fit_claims(const struct place_view *view, const struct place_node *node)
@@ -88,7 +92,11 @@ static enum misfit fit(const struct place_view *view, const struct place_node *n
         misfit = fit_claims(view, node);
     if (misfit != FITS)
         return misfit;
-    return node->most_pods > 0 && node->pods >= node->most_pods ? FULL : FITS;
+    if (node->most_pods > 0 && node->pods >= node->most_pods)
+        return FULL;
+    if (view->cpu_milli > 0 && view->cpu_milli > node->cpu_milli)
+        return NO_CPU;
+    return view->memory_bytes > 0 && view->memory_bytes > node->memory_bytes ? NO_MEMORY : FITS;
 }
 
 /* Claims that stand in the way whatever the node. */

@@ -14,13 +14,16 @@ enum place_neighbours {
     NEIGHBOURS_GUARD  /* one that must not be near the pod is there */
 };
 
+#define PLACE_UNLIMITED INT64_MAX
+
 struct place_node {
     const char *name;
     const struct label *labels;
     size_t label_count;
     const cJSON *taints; /* spec.taints, or NULL */
     bool is_ready, is_unschedulable;
-    size_t pods, most_pods; /* there now; status.allocatable.pods, 0 = no limit */
+    size_t pods, most_pods;          /* there now; status.allocatable.pods, 0 = no limit */
+    int64_t cpu_milli, memory_bytes; /* left of status.allocatable; PLACE_UNLIMITED: not told */
     enum place_neighbours neighbours;
 };
 
@@ -51,6 +54,7 @@ struct place_view {
     size_t claim_count;
     const struct place_node *nodes;
     size_t node_count;
+    int64_t cpu_milli, memory_bytes; /* requests of the pod */
 };
 
 enum place_result {

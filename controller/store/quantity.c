@@ -103,7 +103,7 @@ static bool scale(const struct decimal *d, unsigned two, int64_t *out)
     return true;
 }
 
-bool quantity_parse(const char *text, int64_t *out)
+static bool parse_times(const char *text, int power_of_ten, int64_t *out)
 {
     bool negative = *text == '-';
     const char *at = text + (*text == '-' || *text == '+' ? 1 : 0);
@@ -113,9 +113,19 @@ bool quantity_parse(const char *text, int64_t *out)
     int64_t value;
     if (!read_number(&at, &d) || !read_suffix(at, &two, &ten))
         return false;
-    d.exponent += ten;
+    d.exponent += ten + power_of_ten;
     if (!scale(&d, two, &value))
         return false;
     *out = negative ? -value : value;
     return true;
+}
+
+bool quantity_parse(const char *text, int64_t *out)
+{
+    return parse_times(text, 0, out);
+}
+
+bool quantity_parse_milli(const char *text, int64_t *out)
+{
+    return parse_times(text, 3, out);
 }

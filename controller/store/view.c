@@ -244,6 +244,47 @@ static bool is_held_unready(const cJSON *tree)
     return false;
 }
 
+int64_t quantity_in(const cJSON *resources, const char *name, bool in_milli)
+{
+    const cJSON *item = json_get(resources, name);
+    char number[32];
+    int64_t value = 0;
+    const char *text = cJSON_IsString(item) ? item->valuestring : number;
+    if (cJSON_IsNumber(item))
+        (void)snprintf(number, sizeof number, "%.17g", item->valuedouble);
+    else if (!cJSON_IsString(item))
+        return 0;
+    if (!(in_milli ? quantity_parse_milli(text, &value) : quantity_parse(text, &value)) ||
+        value < 0)
+        return 0;
+    return value < QUANTITY_MOST ? value : QUANTITY_MOST;
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Containers run together, with the sidecars; init containers run one by one, before them. */
+static int64_t request_of(const cJSON *spec, const char *name, bool in_milli)
+{
+    const cJSON *container;
+    int64_t together = 0, sidecars = 0, peak = 0;
+    cJSON_ArrayForEach(container, json_get(spec, "initContainers"))
+    {
+        int64_t one =
+            quantity_in(json_at(container, "resources", "requests", NULL), name, in_milli);
+        peak = larger(peak, sidecars + one);
+        if (container_stays(container, true))
+            sidecars += one;
+    }
+    cJSON_ArrayForEach(container, json_get(spec, "containers")) together +=
+        quantity_in(json_at(container, "resources", "requests", NULL), name, in_milli);
+    int64_t all =
+        larger(together + sidecars, peak) + quantity_in(json_get(spec, "overhead"), name, in_milli);
+    return all < QUANTITY_MOST ? all : QUANTITY_MOST;
+}
+
 static const void *build_pod(struct pack *p, const cJSON *tree)
 {
     struct pod_view *v = pack_alloc(p, sizeof(*v));
@@ -273,6 +314,8 @@ static const void *build_pod(struct pack *p, const cJSON *tree)
     pod_claims(p, spec, v);
     v->grace_s = int64_of(spec, "terminationGracePeriodSeconds", 30);
     v->epoch = epoch_of(tree);
+    v->cpu_milli = request_of(spec, "cpu", true);
+    v->memory_bytes = request_of(spec, "memory", false);
     return v;
 }
 

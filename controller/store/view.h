@@ -49,8 +49,9 @@ struct pod_view {
     size_t port_count;
     const struct claim_mount *claims;
     size_t claim_count;
-    int64_t grace_s; /* spec.terminationGracePeriodSeconds, 30 when absent */
-    uint64_t epoch;  /* annotation ordinald.dev/epoch */
+    int64_t grace_s;                 /* spec.terminationGracePeriodSeconds, 30 when absent */
+    uint64_t epoch;                  /* annotation ordinald.dev/epoch */
+    int64_t cpu_milli, memory_bytes; /* requests: what it takes of its node */
 };
 
 struct service_view {
@@ -208,3 +209,9 @@ const struct lease_view *lease_view(const struct object *obj);
 /* Kubernetes quantity ("1Mi", "1.5Gi", "100m", "1e3") in whole units, rounded away from zero; false
  * when it is none or overflows. */
 bool quantity_parse(const char *text, int64_t *out);
+/* The same in thousandths ("100m" is 100, "2" is 2000). */
+bool quantity_parse_milli(const char *text, int64_t *out);
+/* Member of an object that maps resources to quantities, as text or number: 0 when it is absent or
+ * none, at most QUANTITY_MOST. */
+#define QUANTITY_MOST (INT64_C(1) << 50)
+int64_t quantity_in(const cJSON *resources, const char *name, bool in_milli);

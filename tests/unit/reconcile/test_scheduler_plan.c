@@ -117,7 +117,11 @@ static void terms_match_labels_and_the_name(void **state)
 
 static struct place_node node_at(const char *name, size_t pods)
 {
-    return (struct place_node){.name = name, .is_ready = true, .pods = pods};
+    return (struct place_node){.name = name,
+                               .is_ready = true,
+                               .pods = pods,
+                               .cpu_milli = PLACE_UNLIMITED,
+                               .memory_bytes = PLACE_UNLIMITED};
 }
 
 static const char *placed(const struct place_view *view)
@@ -158,6 +162,24 @@ static void each_reason_is_told_once_with_its_count(void **state)
     view.node_count = 0;
     assert_string_equal(placed(&view), "no nodes available to schedule pods");
     cJSON_Delete(taints);
+}
+
+static void requests_must_fit_what_is_left(void **state)
+{
+    (void)state;
+    struct place_node nodes[] = {node_at("node1", 0), node_at("node2", 0), node_at("node3", 5)};
+    struct place_view view = {
+        .avoid = "", .nodes = nodes, .node_count = 3, .cpu_milli = 500, .memory_bytes = 1 << 20};
+    nodes[0].cpu_milli = 499;
+    nodes[1].memory_bytes = (1 << 20) - 1;
+    nodes[2].cpu_milli = 500;
+    nodes[2].memory_bytes = 1 << 20;
+    assert_string_equal(placed(&view), "node3"); /* just enough */
+    nodes[2].cpu_milli = -1;                     /* bound by hand beyond what there is */
+    assert_string_equal(placed(&view), "0/3 nodes are available: 2 Insufficient cpu, 1 "
+                                       "Insufficient memory.");
+    view.cpu_milli = view.memory_bytes = 0; /* asks for nothing */
+    assert_string_equal(placed(&view), "node1");
 }
 
 static void neighbours_and_volumes_in_use_leave_what_is_left(void **state) /* R86, R88 */
@@ -234,6 +256,7 @@ int main(void)
         cmocka_unit_test(terms_match_labels_and_the_name),
         cmocka_unit_test(pods_spread_and_avoid_the_node_they_came_from),
         cmocka_unit_test(each_reason_is_told_once_with_its_count),
+        cmocka_unit_test(requests_must_fit_what_is_left),
         cmocka_unit_test(neighbours_and_volumes_in_use_leave_what_is_left),
         cmocka_unit_test(claims_come_before_the_pod),
     };
