@@ -31,8 +31,8 @@ static void namespace_on_change(struct runner *runner, void *state,
             runner_queue(runner, &namespace_controller, obj->name);
         return;
     }
-    /* Something inside went, or a lost commit left it there. */
-    if (!*obj->ns || (change->before && change->after))
+    /* Something inside went, a lost commit left it there, or a fence was released. */
+    if (!*obj->ns || (change->before && change->after && obj->kind->id != KIND_IDENTITY))
         return;
     struct store_view view = store_head(runner_store(runner));
     if (is_terminating(view_find(&view, KIND_NAMESPACE, "", obj->ns)))
@@ -100,6 +100,13 @@ struct sweep {
     bool is_empty;
 };
 
+/* An incarnation that was removed by force may still run and hold its addresses: its fence keeps
+ * the identity, and with it the namespace, until the node confirms the end or is removed (R44). */
+static bool is_fencing(const struct object *obj)
+{
+    return obj->kind->id == KIND_IDENTITY && identity_view(obj)->fenced_count > 0;
+}
+
 /* Collects what is there and not yet being deleted. Identities go last: they outlive their pods. */
 static void sweep_kind(struct sweep *s, const struct store_view *view, enum kind_id kind,
                        const char *ns)
@@ -107,7 +114,7 @@ static void sweep_kind(struct sweep *s, const struct store_view *view, enum kind
     struct view_cursor cur;
     for (view_seek(&cur, view, kind, ns, NULL); cur.object; view_next(&cur)) {
         s->is_empty = false;
-        if (cur.object->deleted_us)
+        if (cur.object->deleted_us || is_fencing(cur.object))
             continue;
         if (s->todo_count == NAMESPACE_BUDGET)
             return;

@@ -555,7 +555,9 @@ static int step_fix_claims(struct sync *s, const struct set_step *step, struct e
     return finish_step(s, &v, rc, "Update", step->ordinal, e);
 }
 
-static int apply_steps(struct sync *s, const struct set_plan *plan, struct err *e)
+/* The status counts what was done: a pod whose deletion failed, or was not reached, is still
+ * there. */
+static int apply_steps(struct sync *s, struct set_plan *plan, struct err *e)
 {
     static int (*const steps[])(struct sync *, const struct set_step *, struct err *) = {
         [SET_CREATE_POD] = step_create_pod, [SET_CREATE_CLAIMS] = step_create_claims,
@@ -567,10 +569,10 @@ static int apply_steps(struct sync *s, const struct set_plan *plan, struct err *
     int rc = 0;
     for (size_t i = 0; i < plan->step_count; i++) {
         const struct set_step *step = &plan->steps[i];
-        if (rc < 0 && (!is_parallel || step->batch != failed_batch))
-            break;
         struct err other = {0};
-        int step_rc = steps[step->kind](s, step, rc < 0 ? &other : e);
+        bool is_reached = rc == 0 || (is_parallel && step->batch == failed_batch);
+        int step_rc = is_reached ? steps[step->kind](s, step, rc < 0 ? &other : e) : rc;
+        plan->counts.current += step_rc < 0 && step->lowers_current;
         if (step_rc < 0 && rc == 0) {
             rc = step_rc;
             failed_batch = step->batch;

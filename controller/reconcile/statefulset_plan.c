@@ -145,6 +145,18 @@ static bool is_stuck(const struct set_plan_view *view, const struct set_pod *pod
            !pod->is_update && set_revision_for(view, pod->ordinal) == SET_REVISION_UPDATE;
 }
 
+/* R67: the status counts it as gone, so that the next sync makes it at the update revision (R47).
+ */
+static void delete_for_update(const struct set_pod *pod, const char *why, struct set_plan *out)
+{
+    add_step(out, (struct set_step){.kind = SET_DELETE_POD,
+                                    .ordinal = pod->ordinal,
+                                    .lowers_current = pod->is_current,
+                                    .why = why});
+    out->counts.current -= pod->is_current;
+    wait_for(out, pod->ordinal, SET_WAIT_UPDATED);
+}
+
 /* Rows a and c to g: the pod exists. Returns false when the action phase ends here. */
 static bool plan_present(const struct set_plan_view *view, const struct set_pod *pod,
                          struct set_plan *out)
@@ -165,9 +177,7 @@ static bool plan_present(const struct set_plan_view *view, const struct set_pod 
         if (pod->terminating)
             return wait_for(out, pod->ordinal, SET_WAIT_GONE);
         if (!pod->available && is_stuck(view, pod))
-            add_step(out, (struct set_step){.kind = SET_DELETE_POD,
-                                            .ordinal = pod->ordinal,
-                                            .why = "stuck on an old revision"});
+            delete_for_update(pod, "stuck on an old revision", out);
         if (!pod->ready)
             return wait_for(out, pod->ordinal, SET_WAIT_READY);
         if (!pod->available)
@@ -252,17 +262,8 @@ static bool plan_condemned(const struct set_plan_view *view, struct set_plan *ou
     return true;
 }
 
-static void delete_for_update(const struct set_pod *pod, struct set_plan *out)
-{
-    add_step(out, (struct set_step){.kind = SET_DELETE_POD,
-                                    .ordinal = pod->ordinal,
-                                    .why = "is of an old revision"});
-    out->counts.current -= pod->is_current; /* R67 */
-    wait_for(out, pod->ordinal, SET_WAIT_UPDATED);
-}
-
-/* R56: up to max_unavailable at once. Unavailable pods that are themselves old and in the window do
- * not use up the budget. */
+/* R56: up to max_unavailable at once. A pod that terminates uses up the budget although it may
+ * still be Ready; unavailable pods that are themselves old and in the window do not. */
 static void plan_update_many(const struct set_plan_view *view, struct set_plan *out, size_t lowest,
                              size_t end)
 {
@@ -278,7 +279,7 @@ static void plan_update_many(const struct set_plan_view *view, struct set_plan *
             continue;
         if (unavailable >= view->max_unavailable)
             return;
-        delete_for_update(pod, out);
+        delete_for_update(pod, "is of an old revision", out);
         unavailable++;
     }
 }
@@ -302,7 +303,7 @@ static void plan_update(const struct set_plan_view *view, struct set_plan *out)
             return;
         }
         if (!pod->is_update && !pod->terminating && !pod->finished) {
-            delete_for_update(pod, out);
+            delete_for_update(pod, "is of an old revision", out);
             return;
         }
         if (!pod->available || pod->terminating) {

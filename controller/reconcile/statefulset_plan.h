@@ -61,6 +61,7 @@ struct set_step {
     int32_t ordinal;
     enum set_revision revision; /* SET_CREATE_POD */
     bool condemned;             /* SET_FIX_CLAIMS */
+    bool lowers_current;        /* SET_DELETE_POD: counts.current is without this pod (R67) */
     unsigned batch;             /* an error ends the steps of a Parallel set with its batch (R30) */
     const char *why;            /* "ordinal is missing", for logs and explain */
 };

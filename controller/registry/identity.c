@@ -4,7 +4,7 @@
  * Which pods have one: pods that a StatefulSet controls, from their creation or adoption on, since
  * their name is stable; any other bound pod gets one when it is removed by force, to hold its
  * fence. The object is named like the pod and outlives it, and the set: epochs must keep growing as
- * long as a claim may carry one. It goes with its namespace.
+ * long as a claim may carry one. It goes with its namespace, which waits for its fences.
  *
  *   {"epoch": 3, "podUID": "...", "nodeName": "...",       present or last incarnation; its node is
  * known at its end "claims": ["data-kubia-0"], "incarnations": [{"epoch", "uid", "nodeName",

@@ -147,9 +147,10 @@ int64_t registry_expire_events(struct registry *reg);
 /* ---- identities (DESIGN section 4; controller/registry/identity.c) ----
  *
  * Pods that a StatefulSet controls have one from creation or adoption on; any other bound pod gets
- * one when it is removed by force. It goes with its namespace. Annotation ordinald.dev/epoch: on
- * the pod, and on its claims while attached; ordinald.dev/fenced: on claims of a fenced
- * incarnation. Status reports with an address that a fence holds are refused (ERR_CONFLICT). */
+ * one when it is removed by force. It goes with its namespace, which waits for its fences.
+ * Annotation ordinald.dev/epoch: on the pod, and on its claims while attached; ordinald.dev/fenced:
+ * on claims of a fenced incarnation. Status reports with an address that a fence holds are refused
+ * (ERR_CONFLICT). */
 
 /* True when no Service, pod or identity holds the address on the unit's view: embedded nodes ask
  * before they hand one out. */

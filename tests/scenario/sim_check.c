@@ -1,27 +1,11 @@
+/* Who may make and end what: each write is judged as it is put on the head, because the head is
+ * what its writer saw. */
+#include "base/clock.h"
 #include "tests/scenario/sim.h"
-
-/* ---- nodes ---- */
-
-unsigned sim_node_index(const char *name)
-{
-    unsigned long n = strncmp(name, "node", 4) == 0 ? strtoul(name + 4, NULL, 10) : 0;
-    return n > 0 && n <= SIM_NODES ? (unsigned)n - 1 : SIM_NODES;
-}
-
-bool sim_node_answers(const struct sim *s, unsigned node)
-{
-    return node >= SIM_NODES || (!s->nodes[node].is_silent && !s->nodes[node].holds);
-}
 
 /* ---- sets and their pods ---- */
 
-struct member {
-    const struct object *set;
-    int ordinal;
-};
-
-/* The set that controls the pod, in the view, and the pod's ordinal. */
-static bool member_of(const struct store_view *view, const struct object *pod, struct member *out)
+bool sim_member_of(const struct store_view *view, const struct object *pod, struct member *out)
 {
     const struct owner_ref *owner = object_controller(pod);
     const char *dash = strrchr(pod->name, '-');
@@ -39,15 +23,23 @@ static const struct object *pod_at(const struct store_view *view, const struct o
     struct member m;
     (void)snprintf(name, sizeof name, "%s-%d", set->name, ordinal);
     const struct object *pod = view_find(view, KIND_POD, set->ns, name);
-    return pod && member_of(view, pod, &m) && m.set == set ? pod : NULL;
+    return pod && sim_member_of(view, pod, &m) && m.set == set ? pod : NULL;
 }
 
-static bool is_well(const struct object *pod)
+/* R31, not terminating. */
+static bool is_well(const struct set_view *set, const struct object *pod)
 {
-    return pod && !pod->deleted_us && pod_view(pod)->phase == POD_RUNNING && pod_view(pod)->ready;
+    return pod && !pod->deleted_us && pod_view(pod)->phase == POD_RUNNING && pod_view(pod)->ready &&
+           pod_view(pod)->ready_since_us + set->min_ready_s * SECOND <= clock_now_us();
 }
 
-static bool is_over(const struct object *pod)
+bool sim_is_namespace_going(const struct store_view *view, const char *ns)
+{
+    const struct object *found = view_find(view, KIND_NAMESPACE, "", ns);
+    return !found || found->deleted_us || namespace_view(found)->terminating;
+}
+
+bool sim_is_over(const struct object *pod)
 {
     return pod_view(pod)->phase == POD_FAILED || pod_view(pod)->phase == POD_SUCCEEDED;
 }
@@ -61,7 +53,7 @@ static bool is_in_range(const struct set_view *set, int ordinal)
 static void check_create(struct sim *s, const struct store_view *view, const struct object *pod)
 {
     struct member m;
-    if (!member_of(view, pod, &m))
+    if (!sim_member_of(view, pod, &m))
         return;
     const struct set_view *set = set_view(m.set);
     if (m.set->deleted_us)
@@ -69,7 +61,7 @@ static void check_create(struct sim *s, const struct store_view *view, const str
     if (!is_in_range(set, m.ordinal))
         sim_broken(s, "%s made out of range (R34)", pod->key);
     for (int i = set->start; i < m.ordinal && !set->parallel; i++)
-        if (!is_well(pod_at(view, m.set, i)))
+        if (!is_well(set, pod_at(view, m.set, i)))
             sim_broken(s, "%s made before ordinal %d is ready (R29)", pod->key, i);
 }
 
@@ -78,7 +70,8 @@ static bool is_others_doing(const struct sim *s, const struct store_view *view,
                             const struct object *pod)
 {
     const struct object *node = view_find(view, KIND_NODE, "", pod_view(pod)->node);
-    return keymap_has(&s->asked, pod->uid) || is_over(pod) ||
+    return keymap_has(&s->asked, pod->uid) || sim_is_over(pod) ||
+           sim_is_namespace_going(view, pod->ns) ||
            (*pod_view(pod)->node && (!node || node_view(node)->has_noexec));
 }
 
@@ -90,7 +83,7 @@ static void check_condemned(struct sim *s, const struct store_view *view, const 
     if (set->parallel)
         return;
     for (int i = set->start; i < set->start + set->replicas; i++)
-        if (!is_well(pod_at(view, m->set, i)))
+        if (!is_well(set, pod_at(view, m->set, i)))
             sim_broken(s, "%s removed while ordinal %d in range is not ready (R34)", pod->key, i);
     for (int i = 0; i < 16; i++) {
         const struct object *other = pod_at(view, m->set, i);
@@ -103,7 +96,33 @@ static void check_condemned(struct sim *s, const struct store_view *view, const 
     }
 }
 
-/* R52, R54: an update deletes one pod, the highest first, and waits until it is back. */
+/* R56: of the set's other pods, those that do not serve, without those that are old themselves and
+ * wait to be replaced. */
+static int unavailable(const struct store_view *view, const struct object *set, int except)
+{
+    const struct set_view *v = set_view(set);
+    int count = 0;
+    for (int i = v->start; i < v->start + v->replicas; i++) {
+        const struct object *pod = pod_at(view, set, i);
+        const char *revision = pod ? object_label(pod, "controller-revision-hash") : NULL;
+        bool is_old = revision && strcmp(revision, v->update_revision) != 0;
+        bool is_waiting = pod && is_old && !pod->deleted_us && i >= v->start + v->partition;
+        count += i != except && !is_well(v, pod) && !is_waiting;
+    }
+    return count;
+}
+
+static int most_unavailable(const struct set_view *set)
+{
+    char *end = NULL;
+    long value = strtol(set->max_unavailable, &end, 10);
+    if (*end == '%')
+        value = value * set->replicas / 100;
+    return value < 1 ? 1 : (int)value;
+}
+
+/* R52, R54: an update deletes one pod, the highest first, and waits until it is back; or as many as
+ * maxUnavailable lets (R56). */
 static void check_update(struct sim *s, const struct store_view *view, const struct member *m,
                          const struct object *pod)
 {
@@ -112,17 +131,32 @@ static void check_update(struct sim *s, const struct store_view *view, const str
         sim_broken(s, "%s deleted although the strategy is OnDelete (R54)", pod->key);
     if (m->ordinal < set->start + set->partition)
         sim_broken(s, "%s deleted below the partition (R52)", pod->key);
+    bool is_known = set->observed_generation == m->set->generation; /* which pods are old */
+    const char *revision = object_label(pod, "controller-revision-hash");
+    if (revision && strcmp(revision, set->update_revision) == 0 && is_known)
+        sim_broken(s, "%s deleted for an update, and is of that revision (R52)", pod->key);
+    bool is_stuck = set->replace_stuck && !is_well(set, pod); /* R55 */
     int first = set->parallel ? m->ordinal + 1 : set->start;
-    for (int i = first; i < set->start + set->replicas; i++)
-        if (i != m->ordinal && !is_well(pod_at(view, m->set, i)))
+    int end = is_stuck ? m->ordinal : set->start + set->replicas;
+    int lacking = unavailable(view, m->set, m->ordinal);
+    if (*set->max_unavailable && is_known && !is_stuck && lacking >= most_unavailable(set)) {
+        sim_show(view, m->set);
+        sim_broken(s, "%s updated while %d of %d are unavailable already (R56)", pod->key, lacking,
+                   set->replicas);
+    }
+    for (int i = first; i < end && !*set->max_unavailable; i++)
+        if (i != m->ordinal && !is_well(set, pod_at(view, m->set, i)))
             sim_broken(s, "%s updated while ordinal %d is not ready (R52)", pod->key, i);
 }
 
 static void check_delete_pod(struct sim *s, const struct store_view *view, const struct object *pod)
 {
     struct member m;
-    if (!member_of(view, pod, &m) || m.set->deleted_us || is_others_doing(s, view, pod))
+    if (!sim_member_of(view, pod, &m) || m.set->deleted_us || is_others_doing(s, view, pod))
         return;
+    const char *app = object_label(pod, "app");
+    if (!app || strcmp(app, m.set->name) != 0)
+        sim_broken(s, "%s deleted by its set, whose selector it does not match (R61)", pod->key);
     if (is_in_range(set_view(m.set), m.ordinal))
         check_update(s, view, &m, pod);
     else
@@ -143,7 +177,7 @@ static bool is_owner_there(const struct store_view *view, const struct object *o
 static void check_delete_claim(struct sim *s, const struct store_view *view,
                                const struct object *claim)
 {
-    if (keymap_has(&s->asked, claim->uid))
+    if (keymap_has(&s->asked, claim->uid) || sim_is_namespace_going(view, claim->ns))
         return;
     if (claim->owner_count == 0)
         sim_broken(s, "%s deleted, and nobody asked for it (R17)", claim->key);
@@ -153,23 +187,24 @@ static void check_delete_claim(struct sim *s, const struct store_view *view,
                        claim->owners[i].name);
 }
 
-static bool has_pod_owner(const struct object *claim)
+static const struct owner_ref *pod_owner(const struct object *claim)
 {
     for (size_t i = 0; claim && i < claim->owner_count; i++)
         if (strcmp(claim->owners[i].kind, "Pod") == 0)
-            return true;
-    return false;
+            return &claim->owners[i];
+    return NULL;
 }
 
 /* R21: only a pod that scaling removes takes its claim with it. */
 static void check_claim_owner(struct sim *s, const struct store_view *view,
                               const struct object *before, const struct object *after)
 {
-    if (has_pod_owner(before) || !has_pod_owner(after))
+    const struct owner_ref *owner = pod_owner(after);
+    if (!owner || pod_owner(before))
         return;
-    const struct object *pod = view_find(view, KIND_POD, after->ns, after->owners[0].name);
+    const struct object *pod = view_find(view, KIND_POD, after->ns, owner->name);
     struct member m;
-    if (!pod || !member_of(view, pod, &m) || is_in_range(set_view(m.set), m.ordinal) ||
+    if (!pod || !sim_member_of(view, pod, &m) || is_in_range(set_view(m.set), m.ordinal) ||
         !set_view(m.set)->when_scaled_delete)
         sim_broken(s, "%s belongs to a pod that is not condemned (R21)", after->key);
 }
@@ -181,23 +216,74 @@ static void check_claim_binding(struct sim *s, const struct object *before,
     if (*was->volume_name && strcmp(was->volume_name, now->volume_name) != 0)
         sim_broken(s, "%s was bound to %s and is bound to \"%s\"", after->key, was->volume_name,
                    now->volume_name);
-    if (strcmp(was->phase, "Bound") == 0 && strcmp(now->phase, "Bound") != 0)
+    if (strcmp(was->phase, "Bound") == 0 && strcmp(now->phase, "Bound") != 0 &&
+        !keymap_has(&s->lost, was->volume_name)) /* R82 */
         sim_broken(s, "%s was Bound and is %s", after->key, now->phase);
 }
 
 static void check_delete_volume(struct sim *s, const struct store_view *view,
                                 const struct object *volume)
 {
+    if (keymap_has(&s->asked, volume->uid))
+        return;
     const struct volume_view *v = volume_view(volume);
     const struct object *claim =
         *v->claim_name ? view_find(view, KIND_PVC, v->claim_ns, v->claim_name) : NULL;
     if (claim && strcmp(claim->uid, v->claim_uid) == 0)
         sim_broken(s, "%s deleted while its claim lives (R83)", volume->key);
+    if (strcmp(v->reclaim_policy, "Delete") != 0)
+        sim_broken(s, "%s deleted, and its policy is %s (R83)", volume->key, v->reclaim_policy);
+    if (strcmp(v->phase, "Released") != 0)
+        sim_broken(s, "%s deleted, and it is %s (R83)", volume->key, v->phase);
+}
+
+/* A volume serves one claim until somebody clears it (R83). */
+static void check_volume(struct sim *s, const struct object *before, const struct object *after)
+{
+    const struct volume_view *was = volume_view(before), *now = volume_view(after);
+    if (*was->claim_uid && *now->claim_uid && strcmp(was->claim_uid, now->claim_uid) != 0)
+        sim_broken(s, "%s was of claim %s and is of claim %s", after->key, was->claim_uid,
+                   now->claim_uid);
 }
 
 static bool is_leaving(const struct object *before, const struct object *after)
 {
     return before && !before->deleted_us && (!after || after->deleted_us);
+}
+
+static bool is_same(const struct object *before, const struct object *after)
+{
+    return before && after && strcmp(before->uid, after->uid) == 0;
+}
+
+static void stage_pod(struct sim *s, const struct store_view *view, const struct object *before,
+                      const struct object *after)
+{
+    if (!before)
+        check_create(s, view, after);
+    else if (is_leaving(before, after))
+        check_delete_pod(s, view, before);
+    bool was_told = before && (before->deleted_us || !*pod_view(before)->node ||
+                               sim_is_over(before) || keymap_has(&s->forced, before->uid) ||
+                               !view_find(view, KIND_NODE, "", pod_view(before)->node));
+    if (before && !after && !was_told)
+        sim_broken(s, "%s removed without having been deleted (R42)", before->key);
+    if (is_same(before, after) && sim_is_over(before) &&
+        pod_view(before)->phase != pod_view(after)->phase)
+        sim_broken(s, "%s was over and is not any more (R87)", after->key);
+    if (is_same(before, after) && *pod_view(before)->node &&
+        strcmp(pod_view(before)->node, pod_view(after)->node) != 0)
+        sim_broken(s, "%s moved from %s to %s (R88)", after->key, pod_view(before)->node,
+                   pod_view(after)->node);
+    const struct owner_ref *was = is_same(before, after) ? object_controller(before) : NULL;
+    const struct owner_ref *now = was ? object_controller(after) : NULL;
+    if (now && strcmp(was->uid, now->uid) != 0)
+        sim_broken(s, "%s was taken from its controller %s (R60)", after->key, was->name);
+    size_t controllers = 0;
+    for (size_t i = 0; after && i < after->owner_count; i++)
+        controllers += after->owners[i].controller;
+    if (controllers > 1)
+        sim_broken(s, "%s has %zu controllers (R60)", after->key, controllers);
 }
 
 /* As each unit is put on the head: the head is what its writer saw, and its writes. */
@@ -208,267 +294,33 @@ static void on_stage(void *arg, const struct store_change *change)
     struct store_view view = store_head(s->w.store);
     const struct object *obj = after ? after : before;
     if (obj->kind->id == KIND_POD) {
-        if (!before)
-            check_create(s, &view, after);
-        else if (is_leaving(before, after))
-            check_delete_pod(s, &view, before);
-        if (before && !after && !before->deleted_us && *pod_view(before)->node &&
-            !is_over(before) && !keymap_has(&s->forced, before->uid) &&
-            view_find(&view, KIND_NODE, "", pod_view(before)->node))
-            sim_broken(s, "%s removed without having been deleted (R42)", before->key);
+        stage_pod(s, &view, before, after);
     } else if (obj->kind->id == KIND_PVC) {
         if (is_leaving(before, after))
             check_delete_claim(s, &view, before);
         if (after)
             check_claim_owner(s, &view, before, after);
-        if (before && after && strcmp(before->uid, after->uid) == 0)
+        if (is_same(before, after))
             check_claim_binding(s, before, after);
-    } else if (obj->kind->id == KIND_PV && is_leaving(before, after)) {
-        check_delete_volume(s, &view, before);
-    }
-}
-
-/* ---- what runs ---- */
-
-static struct incarnation *find_running(struct sim *s, const char *uid)
-{
-    for (size_t i = 0; i < s->running_count; i++)
-        if (strcmp(s->running[i].uid, uid) == 0)
-            return &s->running[i];
-    return NULL;
-}
-
-static void end_running(struct sim *s, struct incarnation *it)
-{
-    *it = s->running[--s->running_count];
-}
-
-static void keep_addresses(struct incarnation *it, const struct pod_view *pod)
-{
-    it->ip_count = 0;
-    for (size_t i = 0; i < pod->ip_count && i < 2; i++)
-        (void)snprintf(it->ips[it->ip_count++], sizeof it->ips[0], "%s", pod->ips[i]);
-}
-
-/* A pod that its node has taken up. */
-static void on_seen(struct sim *s, const struct object *pod)
-{
-    const struct pod_view *v = pod_view(pod);
-    if (!*v->node || !(v->initialized_by_node || v->ip_count > 0 || v->phase == POD_RUNNING) ||
-        is_over(pod))
-        return;
-    struct incarnation *it = find_running(s, pod->uid);
-    if (!it) {
-        if (s->running_count == s->running_cap) {
-            s->running_cap = s->running_cap ? s->running_cap * 2 : 32;
-            s->running = xrealloc(s->running, s->running_cap * sizeof *s->running);
-        }
-        it = &s->running[s->running_count++];
-        *it = (struct incarnation){.node = sim_node_index(v->node)};
-        (void)snprintf(it->name, sizeof it->name, "%s", pod->name);
-        (void)snprintf(it->uid, sizeof it->uid, "%s", pod->uid);
-    }
-    keep_addresses(it, v);
-}
-
-/* R41-R43: the name is given away. By whose word? */
-static void on_removed(struct sim *s, const struct store_view *view, const struct object *pod)
-{
-    struct incarnation *it = find_running(s, pod->uid);
-    const struct pod_view *v = pod_view(pod);
-    if (!it)
-        return; /* it never reached its node */
-    bool node_is_gone = !view_find(view, KIND_NODE, "", v->node);
-    if (is_over(pod) || node_is_gone || sim_node_answers(s, it->node)) {
-        end_running(s, it); /* R43 b, c; R42 */
-    } else if (keymap_has(&s->forced, pod->uid)) {
-        it->is_freed = true; /* R43 a */
-    } else {
-        sim_broken(s, "%s removed, but node%u has not said that it stopped (R41)", pod->key,
-                   it->node + 1);
-    }
-}
-
-static void check_addresses(struct sim *s, const struct store_view *view, const struct object *pod)
-{
-    const struct pod_view *v = pod_view(pod);
-    for (size_t i = 0; i < v->ip_count && !is_over(pod); i++) {
-        char term[INDEX_TERM_MAX];
-        struct index_cursor cur;
-        index_address(term, v->ips[i]);
-        for (index_seek(&cur, view, KIND_POD, term); cur.object; index_next(&cur))
-            if (cur.object != pod && !is_over(cur.object))
-                sim_broken(s, "%s and %s both hold %s", pod->key, cur.object->key, v->ips[i]);
-        for (size_t k = 0; k < s->running_count; k++)
-            for (size_t n = 0; n < s->running[k].ip_count; n++)
-                if (s->running[k].is_freed && strcmp(s->running[k].ips[n], v->ips[i]) == 0 &&
-                    strcmp(s->running[k].uid, pod->uid) != 0)
-                    sim_broken(s, "%s got %s, which a fenced %s may still hold (R44)", pod->key,
-                               v->ips[i], s->running[k].name);
-    }
-}
-
-static void on_created(struct sim *s, const struct object *pod)
-{
-    for (size_t i = 0; i < s->running_count; i++)
-        if (strcmp(s->running[i].name, pod->name) == 0 && !s->running[i].is_freed &&
-            strcmp(s->running[i].uid, pod->uid) != 0)
-            sim_broken(s, "%s made while its forerunner may run on node%u (R41)", pod->key,
-                       s->running[i].node + 1);
-    void **epoch = keymap_put(&s->epochs, pod->name);
-    uint64_t last = (uintptr_t)*epoch;
-    if (pod_view(pod)->epoch <= last)
-        sim_broken(s, "%s has epoch %llu after %llu", pod->key,
-                   (unsigned long long)pod_view(pod)->epoch, (unsigned long long)last);
-    *epoch = (void *)(uintptr_t)pod_view(pod)->epoch; /* NOLINT(performance-no-int-to-ptr) */
-}
-
-/* One claim, one live pod (its fenced forerunners aside). */
-static void check_claims_of(struct sim *s, const struct store_view *view, const struct object *pod)
-{
-    const struct pod_view *v = pod_view(pod);
-    for (size_t i = 0; i < v->claim_count && !is_over(pod); i++) {
-        char term[INDEX_TERM_MAX];
-        struct index_cursor cur;
-        index_claim(term, pod->ns, v->claims[i].claim);
-        for (index_seek(&cur, view, KIND_POD, term); cur.object; index_next(&cur))
-            if (cur.object != pod && !is_over(cur.object))
-                sim_broken(s, "claim %s is mounted by %s and %s", v->claims[i].claim, pod->key,
-                           cur.object->key);
-        const struct object *claim = view_find(view, KIND_PVC, pod->ns, v->claims[i].claim);
-        if (v->phase == POD_RUNNING && (!claim || strcmp(claim_view(claim)->phase, "Bound") != 0))
-            sim_broken(s, "%s runs and its claim %s is %s", pod->key, v->claims[i].claim,
-                       claim ? claim_view(claim)->phase : "not there");
+    } else if (obj->kind->id == KIND_PV) {
+        if (is_leaving(before, after))
+            check_delete_volume(s, &view, before);
+        if (is_same(before, after))
+            check_volume(s, before, after);
+    } else if (obj->kind->id == KIND_NODE) {
+        sim_check_node(s, &view, change);
     }
 }
 
 static void on_apply(void *arg, const struct store_batch *batch)
 {
     struct sim *s = arg;
-    struct store_view view = store_applied(s->w.store);
     s->commits++;
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct object *before = batch->changes[i].before, *after = batch->changes[i].after;
-        const struct object *obj = after ? after : before;
-        if (obj->kind->id == KIND_NODE && !after)
-            sim_node_spoke(s, sim_node_index(before->name)); /* declared gone (R44) */
-        if (obj->kind->id != KIND_POD)
-            continue;
-        bool is_same = before && after && strcmp(before->uid, after->uid) == 0;
-        if (before && !is_same)
-            on_removed(s, &view, before);
-        if (!after)
-            continue;
-        if (!is_same)
-            on_created(s, after);
-        if (view_find(&view, KIND_POD, after->ns, after->name) == after) {
-            check_addresses(s, &view, after);
-            check_claims_of(s, &view, after);
-        }
-        on_seen(s, after);
-    }
-}
-
-void sim_check_reloaded(struct sim *s)
-{
-    struct store_view view = store_applied(s->w.store);
-    struct view_cursor cur;
-    for (size_t i = s->running_count; i-- > 0;) {
-        struct incarnation *it = &s->running[i];
-        char node[16];
-        (void)snprintf(node, sizeof node, "node%u", it->node + 1);
-        const struct object *pod = view_find(&view, KIND_POD, "default", it->name);
-        if (it->is_freed || (pod && strcmp(pod->uid, it->uid) == 0))
-            continue;
-        if (sim_node_answers(s, it->node) || !view_find(&view, KIND_NODE, "", node))
-            end_running(s, it);
-        else if (keymap_has(&s->forced, it->uid))
-            it->is_freed = true;
-        else
-            sim_broken(s, "after the crash %s is gone, but node%u has not said so (R41)", it->name,
-                       it->node + 1);
-    }
-    for (view_seek(&cur, &view, KIND_POD, "default", NULL); cur.object; view_next(&cur)) {
-        on_seen(s, cur.object);
-        check_addresses(s, &view, cur.object);
-    }
+    sim_runs_apply(s, batch);
 }
 
 void sim_check_hook(struct sim *s)
 {
     store_on_stage(s->w.store, on_stage, s);
     store_on_apply(s->w.store, on_apply, s);
-}
-
-void sim_node_spoke(struct sim *s, unsigned node)
-{
-    for (size_t i = s->running_count; i-- > 0;)
-        if (s->running[i].node == node && s->running[i].is_freed)
-            end_running(s, &s->running[i]);
-}
-
-/* ---- at rest ---- */
-
-static void check_endpoint(struct sim *s, const struct store_view *view, const struct object *slice,
-                           const struct endpoint_view *endpoint)
-{
-    const struct object *pod = view_find(view, KIND_POD, slice->ns, endpoint->target_name);
-    if (!pod || strcmp(pod->uid, endpoint->target_uid) != 0)
-        sim_broken(s, "%s publishes %s of %s %s, which is gone", slice->key, endpoint->addresses[0],
-                   endpoint->target_name, endpoint->target_uid);
-    const struct pod_view *v = pod_view(pod);
-    for (size_t i = 0; i < v->ip_count; i++)
-        if (strcmp(v->ips[i], endpoint->addresses[0]) == 0)
-            return;
-    sim_broken(s, "%s publishes %s, which %s does not hold", slice->key, endpoint->addresses[0],
-               pod->key);
-}
-
-void sim_check_rest(struct sim *s)
-{
-    struct store_view view = store_applied(s->w.store);
-    struct view_cursor cur;
-    for (view_seek(&cur, &view, KIND_SLICE, NULL, NULL); cur.object; view_next(&cur))
-        for (size_t i = 0; i < slice_view(cur.object)->endpoint_count; i++)
-            check_endpoint(s, &view, cur.object, &slice_view(cur.object)->endpoints[i]);
-    for (view_seek(&cur, &view, KIND_PV, NULL, NULL); cur.object; view_next(&cur)) {
-        const struct volume_view *v = volume_view(cur.object);
-        const struct object *claim = view_find(&view, KIND_PVC, v->claim_ns, v->claim_name);
-        if (strcmp(v->phase, "Bound") == 0 &&
-            (!claim || strcmp(claim_view(claim)->volume_name, cur.object->name) != 0))
-            sim_broken(s, "%s is Bound to nobody", cur.object->key);
-    }
-}
-
-/* What depends on it, for the person who reads the failure. */
-static void show_dependants(const struct store_view *view, const struct object *owner)
-{
-    char term[INDEX_TERM_MAX];
-    index_owner(term, owner->uid);
-    for (int i = 0; i < KIND_COUNT; i++) {
-        struct index_cursor cur;
-        for (index_seek(&cur, view, (enum kind_id)i, term); cur.object; index_next(&cur))
-            (void)fprintf(stderr, "  depends on it: %s\n", cur.object->text);
-    }
-}
-
-void sim_check_alive(struct sim *s)
-{
-    struct store_view view = store_applied(s->w.store);
-    struct view_cursor cur;
-    for (view_seek(&cur, &view, KIND_STATEFULSET, NULL, NULL); cur.object; view_next(&cur)) {
-        const struct set_view *set = set_view(cur.object);
-        if (cur.object->deleted_us) {
-            show_dependants(&view, cur.object);
-            sim_broken(s, "%s is still being deleted: %s", cur.object->key, cur.object->text);
-        }
-        if (set->st_replicas == set->replicas && set->st_ready == set->replicas)
-            continue;
-        show_dependants(&view, cur.object);
-        sim_broken(s, "%s has %d pods, %d ready, and wants %d", cur.object->key, set->st_replicas,
-                   set->st_ready, set->replicas);
-    }
-    for (view_seek(&cur, &view, KIND_POD, NULL, NULL); cur.object; view_next(&cur))
-        if (cur.object->deleted_us)
-            sim_broken(s, "%s is still being deleted", cur.object->key);
 }

@@ -176,11 +176,25 @@ static void want_endpoint(struct want *w, const struct object *svc, const char *
     }
 }
 
+/* K-EXT: another name, and nothing below. */
+static void want_alias(struct want *w, const char *service, const char *target)
+{
+    struct address literal;
+    size_t len = strlen(target);
+    if (!read_address(target, &literal))
+        add(&w->lines, "%s CNAME %s%s", service, target,
+            len > 0 && target[len - 1] == '.' ? "" : ".");
+}
+
 static void want_service(struct want *w, const struct object *svc)
 {
     const struct service_view *v = service_view(svc);
     char service[256];
     (void)snprintf(service, sizeof service, "%s.%s.svc." Z, svc->name, svc->ns);
+    if (strcmp(v->type, "ExternalName") == 0) {
+        want_alias(w, service, v->external_name);
+        return;
+    }
     for (size_t i = 0; i < v->cluster_ip_count && !v->headless; i++) {
         struct address a;
         char owner[128];
@@ -330,10 +344,12 @@ static void check_name(struct sim *s, const char *line)
     struct zone_match match;
     if (sscanf(line, "%1000s %15s", owner, type) != 2)
         return;
+    bool is_alias = strcmp(type, "CNAME") == 0;
     if (find(s, owner, world_type(type), &match) != MATCH_EXACT)
         sim_broken(s, "%s %s is there and not found", owner, type);
-    if (find(s, owner, RR_CNAME, &match) != MATCH_NODATA)
-        sim_broken(s, "%s CNAME is not NODATA", owner);
+    if (find(s, owner, is_alias ? RR_SRV : RR_CNAME, &match) !=
+        (is_alias ? MATCH_CNAME : MATCH_NODATA))
+        sim_broken(s, "%s has %s beside a CNAME", owner, type);
     (void)snprintf(child, sizeof child, "no--pe.%s", owner);
     if (find(s, child, RR_A, &match) != MATCH_NXDOMAIN)
         sim_broken(s, "%s exists", child);
@@ -341,7 +357,7 @@ static void check_name(struct sim *s, const char *line)
         enum match_kind kind = find(s, up + 1, RR_CNAME, &match);
         if (kind == MATCH_OUTSIDE)
             break;
-        if (kind != MATCH_NODATA)
+        if (kind != MATCH_NODATA && kind != MATCH_EXACT)
             sim_broken(s, "%s is above %s and does not exist", up + 1, owner);
     }
 }
