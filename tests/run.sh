@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what is missing, builds with ASan and UBSan, and runs every test.
-#   sh tests/run.sh          the default, under 15 minutes on two cores
+#   sh tests/run.sh          the default, about 15 minutes on two cores
 #   sh tests/run.sh --all    and the builds of clang and for release, clang-tidy, ThreadSanitizer, and the long runs
 set -eu
 cd "$(dirname "$0")/.."
@@ -27,6 +27,9 @@ configure_and_build debug build/debug
 step "tests"
 (cd build/debug && ctest -j "$jobs" --output-on-failure)
 grep -a '^skip ' build/debug/Testing/Temporary/LastTest.log || true # what this machine's clients lack
+
+step "a million steps of the simulator, optimised, with UBSan"
+sh tests/run_simulator.sh
 
 $everything || exit 0
 
@@ -63,4 +66,6 @@ mkdir -p build/release-ubsan
 configure_and_build release-ubsan build/release-ubsan
 COW_STEPS=3000000 build/release-ubsan/tests/unit_base_test_cow
 build/debug/tests/simulator --steps 50000
-build/release-ubsan/tests/simulator --steps 1000000
+
+step "mutations"
+sh tests/mutations.sh

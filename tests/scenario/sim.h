@@ -62,6 +62,7 @@ struct sim {
     struct sim_watch *watches;
     struct sim_list *list;
 
+    bool is_asking;       /* what is staged now, a user wrote */
     unsigned faults_left; /* commits that may still go wrong */
     bool had_fault;
     uint64_t commits, faults, crashes, checks, events, refused;

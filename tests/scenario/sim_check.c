@@ -286,6 +286,26 @@ static void stage_pod(struct sim *s, const struct store_view *view, const struct
         sim_broken(s, "%s has %zu controllers (R60)", after->key, controllers);
 }
 
+/* R63: an owner that goes in the foreground waits for the dependants that block it, unless a user
+ * changes his mind. */
+static void check_foreground(struct sim *s, const struct store_view *view,
+                             const struct object *owner)
+{
+    char term[INDEX_TERM_MAX];
+    if (s->is_asking || !object_has_finalizer(owner, "foregroundDeletion"))
+        return;
+    index_owner(term, owner->uid);
+    for (int i = 0; i < KIND_COUNT; i++) {
+        struct index_cursor cur;
+        for (index_seek(&cur, view, (enum kind_id)i, term); cur.object; index_next(&cur))
+            for (size_t k = 0; k < cur.object->owner_count; k++)
+                if (cur.object->owners[k].block_owner_deletion &&
+                    strcmp(cur.object->owners[k].uid, owner->uid) == 0)
+                    sim_broken(s, "%s went before %s, which blocks it (R63)", owner->key,
+                               cur.object->key);
+    }
+}
+
 /* As each unit is put on the head: the head is what its writer saw, and its writes. */
 static void on_stage(void *arg, const struct store_change *change)
 {
@@ -309,6 +329,9 @@ static void on_stage(void *arg, const struct store_change *change)
             check_volume(s, before, after);
     } else if (obj->kind->id == KIND_NODE) {
         sim_check_node(s, &view, change);
+    } else if ((obj->kind->id == KIND_STATEFULSET || obj->kind->id == KIND_REPLICASET) &&
+               !is_same(before, after) && before) {
+        check_foreground(s, &view, before);
     }
 }
 

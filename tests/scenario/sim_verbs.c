@@ -109,7 +109,9 @@ int sim_stage(struct sim *s, struct verb *v, int rc, const char *uid, bool is_fo
         if (is_forced)
             *keymap_put(&s->forced, uid) = s;
     }
+    s->is_asking = true;
     rc = store_unit_stage(v->unit, on_reply, asked, &e);
+    s->is_asking = false;
     if (rc < 0)
         on_reply(asked, STORE_FAILED, 0, &e);
     return rc;

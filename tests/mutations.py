@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+"""Mutations: small edits of production code, each of which the simulator or a test must notice.
+
+An edit replaces a text that must be in its file exactly once: when the code moves on, the mutation is stale, and that
+is an error. A mutant that does not compile is an error, too. Every check passes on the unchanged copy first."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SEEDS = range(1, 9)
+STEPS = 6000
+TIMEOUT_S = 600
+SIMULATOR = "simulator"
+
+# name, what it breaks, the check that must notice (the simulator, or a test by its CTest name), edits (file, old, new).
+MUTATIONS = [
+    ("replace-early", "the name is free before the old pod is gone (R41)", SIMULATOR, [
+        ("controller/registry/finalize.c", "    return grace < 0 ? 1 : grace;\n", "    return 0;\n")]),
+    ("release-claim", "scaling down deletes the claim although whenScaled is Retain (R21)", SIMULATOR, [
+        ("controller/reconcile/set_pod.c", "bool pod = view->when_scaled_delete && condemned;",
+         "bool pod = condemned;")]),
+    ("scale-down-lowest", "scaling down begins with the lowest ordinal (R34)", SIMULATOR, [
+        ("controller/reconcile/statefulset_plan.c", """\
+    for (size_t i = view->pod_count; i-- > 0;) {
+        const struct set_pod *pod = &view->pods[i];
+        if (in_range(view, pod))""", """\
+    for (size_t i = 0; i < view->pod_count; i++) {
+        const struct set_pod *pod = &view->pods[i];
+        if (in_range(view, pod))""")]),
+    ("reply-before-commit", "writers are told before the commit is durable (DESIGN section 1)", SIMULATOR, [
+        ("controller/store/store.c", "    note_revision(store);\n    struct store_commit commit = {",
+         "    note_revision(store);\n    reply(&store->flying, STORE_COMMITTED, store->last_revision, NULL);\n"
+         "    store->flying.waiter_count = 0;\n    struct store_commit commit = {")]),
+    ("stale-view", "a set looks at the applied state, not at its own last writes (R26)", SIMULATOR, [
+        ("controller/reconcile/statefulset.c", """\
+    struct store_view view = store_head(runner_store(s->runner));
+    char term[INDEX_TERM_MAX], prefix[512];""", """\
+    struct store_view view = store_applied(runner_store(s->runner));
+    char term[INDEX_TERM_MAX], prefix[512];""")]),
+    ("address-reused", "a fence does not hold the addresses (R44)", SIMULATOR, [
+        ("controller/registry/identity.c",
+         "view->host_network ? strings(NULL, 0) : strings(view->ips, view->ip_count));", "strings(NULL, 0));")]),
+    ("fence-not-made", "a forced deletion leaves no fence (R44)", SIMULATOR, [
+        ("controller/registry/identity.c", "    if (forced || is_fenced) {\n        add_fence(tree, pod);\n",
+         "    if (forced || is_fenced) {\n")]),
+    ("fence-ignored", "what a fenced incarnation reports is believed (R44)", SIMULATOR, [
+        ("controller/registry/pod.c", "if (is_report && identity_is_fenced(",
+         "if (is_report && !c->old && identity_is_fenced("),
+        ("controller/registry/identity.c", "        if (!is_held(c->v, KIND_IDENTITY, term))\n",
+         "        if (is_held(c->v, KIND_IDENTITY, term) || true)\n")]),
+    ("partition-off-by-one", "an update goes one below the partition (R52)", SIMULATOR, [
+        ("controller/reconcile/statefulset_plan.c",
+         "lower_bound(view, (int64_t)view->start + partition)",
+         "lower_bound(view, (int64_t)view->start + partition - 1)")]),
+    ("adopted-twice", "a set adopts a pod that another controls (R60)", SIMULATOR, [
+        ("controller/reconcile/statefulset.c",
+         "        if (!object_controller(cur.object) && !cur.object->deleted_us &&\n"
+         "            set_ordinal(", "        if (!cur.object->deleted_us &&\n            set_ordinal("),
+        ("controller/reconcile/statefulset.c", "        else if (!is_controlled && is_member)\n",
+         "        else if (!is_ours && is_member)\n")]),
+    ("gap-trusted", "silence before a gap of the clock counts (R44)", SIMULATOR, [
+        ("controller/reconcile/node.c", "    if (now_us - n->seen_us > GAP_US) {",
+         "    if (now_us - n->seen_us > GAP_US * 1000) {")]),
+    ("mass-silence-trusted", "most nodes fall silent together, and are given up (R44)", SIMULATOR, [
+        ("controller/reconcile/node.c", "    return silent >= 2 && silent * 2 > counted;",
+         "    return silent > counted;")]),
+    ("epoch-not-raised", "two incarnations have one epoch (DESIGN section 4)", SIMULATOR, [
+        ("controller/registry/identity.c", "    epoch = (known > epoch ? known : epoch) + 1;",
+         "    epoch = known > epoch ? known : epoch > 0 ? epoch : 1;")]),
+    ("retain-is-delete", "a volume with policy Retain is deleted (R83)", SIMULATOR, [
+        ("controller/reconcile/volumes_plan.c",
+         '} else if (same(v->reclaim_policy, "Delete") && !view->is_terminating &&',
+         "} else if (!view->is_terminating &&")]),
+    ("claim-in-use-goes", "a claim that a pod uses is removed (R25)", SIMULATOR, [
+        ("controller/reconcile/volumes.c", "        if (is_using(cur.object))\n            return true;",
+         "        if (is_using(cur.object) && cur.object->deleted_us)\n            return true;")]),
+    ("unready-published", "a pod that is not ready is published (R93)", SIMULATOR, [
+        ("controller/reconcile/endpoints_plan.c",
+         ".ready = view->publish_not_ready || (pod->is_ready && !pod->is_terminating),",
+         ".ready = view->publish_not_ready || !pod->is_terminating,")]),
+    ("terminating-published", "a pod that terminates stays published (R93)", SIMULATOR, [
+        ("controller/reconcile/endpoints_plan.c",
+         ".ready = view->publish_not_ready || (pod->is_ready && !pod->is_terminating),",
+         ".ready = view->publish_not_ready || pod->is_ready,")]),
+    ("status-not-written", "readyReplicas is left as it was (R67)", SIMULATOR, [
+        ("controller/reconcile/statefulset.c", "           have->st_ready != c->ready || ", "           ")]),
+    ("status-before-deed", "status counts a deletion that failed (R67)", SIMULATOR, [
+        ("controller/reconcile/statefulset.c",
+         "        plan->counts.current += step_rc < 0 && step->lowers_current;\n", "")]),
+    ("budget-forgets-terminating", "maxUnavailable does not count pods that terminate (R56)", SIMULATOR, [
+        ("controller/reconcile/statefulset_plan.c", "        unavailable += view->pods[i].terminating ||\n",
+         "        unavailable += (view->pods[i].terminating && !view->pods[i].available) ||\n")]),
+    ("event-twice", "a watch that resumes hears the last event again (A34)", SIMULATOR, [
+        ("controller/store/watch.c", "        if (ring_at(ring, mid)->event.revision > revision)",
+         "        if (ring_at(ring, mid)->event.revision >= revision)")]),
+    ("event-lost", "a watch misses what another deletion follows at once (A34)", SIMULATOR, [
+        ("controller/store/watch.c", "    w->given = ring_at(ring, w->next++)->event;",
+         "    if (w->next + 1 != ring->end && ring_at(ring, w->next)->event.type == EVENT_DELETED)\n"
+         "        w->next++;\n    w->given = ring_at(ring, w->next++)->event;")]),
+    ("namespace-drops-fences", "a namespace takes the fences of its identities along (R44)", SIMULATOR, [
+        ("controller/reconcile/namespace.c", "        if (cur.object->deleted_us || is_fencing(cur.object))",
+         "        if (cur.object->deleted_us)")]),
+    ("dns-keeps-the-past", "names of a Service that goes stay (K-SVC)", SIMULATOR, [
+        ("controller/reconcile/zone_feed.c", "        zone_txn_del_service(txn, ns, name);\n        return;",
+         "        return;")]),
+    ("foreground-owner-first", "foreground deletion removes the owner first (R63)", SIMULATOR, [
+        ("controller/reconcile/garbage.c", "        if (blocks(d.object, owner))\n            return SYNC_DONE;",
+         "        if (blocks(d.object, owner))\n            break;")]),
+    ("serial-not-raised", "the zone changes and its serial does not (K-SERIAL)", "scenario/d17_serials@cluster.local", [
+        ("zones/zone_txn.c",
+         "            serial = zones->loaded_us != 0 ? serial_next(serial, revision) : (uint32_t)revision;",
+         "            serial = zones->loaded_us != 0 ? serial : (uint32_t)revision;")]),
+    ("transition-lost", "an object that leaves a watch's selector is not told (A35)", "unit/api/test_api", [
+        ("controller/api/watch_stream.c", "        else if (was)\n            put_event(w, \"DELETED\", ev->before,",
+         "        else if (was && ev->object->deleted_us)\n            put_event(w, \"DELETED\", ev->before,")]),
+]
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def stale_edits(tree):
+    """Sentences about edits whose old text is not there exactly once."""
+    for name, _, _, edits in MUTATIONS:
+        for file, old, new in edits:
+            path = os.path.join(tree, file)
+            count = read(path).count(old) if os.path.exists(path) else 0
+            if count != 1 or old == new:
+                yield f"{name} is stale: the text it replaces is {count} times in {file}"
+
+
+def run(args, cwd, timeout=TIMEOUT_S):
+    """Exit status and output; the status is None when the time is over."""
+    try:
+        done = subprocess.run(args, cwd=cwd, timeout=timeout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        return done.returncode, done.stdout.decode("utf-8", "replace")
+    except subprocess.TimeoutExpired as late:
+        return None, (late.stdout or b"").decode("utf-8", "replace")
+
+
+def copy_tree(to):
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
+                            stdout=subprocess.PIPE, check=True).stdout.decode()
+    for file in filter(None, listed.split("\0")):
+        if os.path.isfile(os.path.join(ROOT, file)):
+            os.makedirs(os.path.dirname(os.path.join(to, file)), exist_ok=True)
+            shutil.copy2(os.path.join(ROOT, file), os.path.join(to, file))
+
+
+def target_of(check):
+    if check.startswith("scenario/"):
+        return "run_scn"
+    return "simulator" if check == SIMULATOR else check.replace("/", "_")
+
+
+def build(tree, target):
+    status, out = run(["cmake", "--build", "build", "-j", str(os.cpu_count() or 1), "--target", target], tree, 1800)
+    return None if status == 0 else out
+
+
+def run_check(tree, check, seeds=SEEDS, steps=STEPS):
+    """None when the check passes, else what it says."""
+    if check != SIMULATOR:
+        status, out = run(["ctest", "-R", "^" + re.escape(check) + "$", "--output-on-failure", "--no-tests=error"],
+                          os.path.join(tree, "build"))
+        return None if status == 0 else f"{check} fails"
+    for seed in seeds:
+        status, out = run(["build/tests/simulator", "--seed", str(seed), "--steps", str(steps)], tree, 120)
+        if status == 0:
+            continue
+        said = re.search(r"BROKEN seed=\d+ steps=\d+ step=(\d+): (.*)", out)
+        if said:
+            return f"seed {seed}, step {said.group(1)}: {said.group(2)[:110]}"
+        lines = [line for line in out.splitlines() if line.strip()]
+        return f"seed {seed}: " + ("it does not come to rest" if status is None else (lines or ["no word"])[-1][:110])
+    return None
+
+
+def try_one(tree, mutation):
+    """(caught, what is to be said)."""
+    _, _, check, edits = mutation
+    kept = {file: read(os.path.join(tree, file)) for file, _, _ in edits}
+    try:
+        for file, old, new in edits:
+            path = os.path.join(tree, file)
+            write(path, read(path).replace(old, new))
+        failed = build(tree, target_of(check))
+        if failed is not None:
+            return False, "ERROR: it does not compile:\n" + failed[-1500:]
+        said = run_check(tree, check)
+        return said is not None, said or f"NOT FOUND by {check}"
+    finally:
+        for file, text in kept.items():
+            write(os.path.join(tree, file), text)
+
+
+def baseline(tree, chosen):
+    """The unchanged tree passes every check that will be used."""
+    for check in sorted({m[2] for m in chosen}):
+        failed = build(tree, target_of(check))
+        if failed is not None:
+            sys.exit("the unchanged tree does not compile:\n" + failed[-1500:])
+        said = run_check(tree, check)
+        if said is not None:
+            sys.exit(f"the unchanged tree fails: {said}")
+
+
+def main():
+    names = sys.argv[1:]
+    if names == ["--list"]:
+        for name, what, check, _ in MUTATIONS:
+            print(f"{name:28} {check:36} {what}")
+        return
+    stale = list(stale_edits(ROOT))
+    if stale or names == ["--stale"]:
+        for line in stale:
+            print(line, file=sys.stderr)
+        sys.exit(1 if stale else 0)
+    chosen = [m for m in MUTATIONS if not names or m[0] in names]
+    if len(chosen) < len(set(names)):
+        sys.exit("no such mutation: " + " ".join(sorted(set(names) - {m[0] for m in MUTATIONS})))
+    missed = 0
+    with tempfile.TemporaryDirectory(prefix="ordinald-mutations-") as tree:
+        copy_tree(tree)
+        status, out = run(["cmake", "-S", ".", "-B", "build", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+                           "-DORDINALD_TESTS=ON", "-DORDINALD_SANITIZE=undefined"], tree)
+        if status != 0:
+            sys.exit("the tree is not configured:\n" + out[-1500:])
+        baseline(tree, chosen)
+        for mutation in chosen:
+            began = time.monotonic()
+            caught, said = try_one(tree, mutation)
+            missed += not caught
+            print(f"{mutation[0]:28} {said}  [{time.monotonic() - began:.0f} s]", flush=True)
+    print(f"{len(chosen) - missed} of {len(chosen)} mutations were noticed")
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
