@@ -60,7 +60,9 @@ MUTATIONS = [
     ("adopted-twice", "a set adopts a pod that another controls (R60)", SIMULATOR, [
         ("controller/reconcile/statefulset.c",
          "        if (!object_controller(cur.object) && !cur.object->deleted_us &&\n"
-         "            set_ordinal(", "        if (!cur.object->deleted_us &&\n            set_ordinal("),
+         "            set_ordinal(", "        if ((!object_controller(cur.object) ||\n"
+         "             strcmp(object_controller(cur.object)->uid, s->set->uid) != 0) &&\n"
+         "            !cur.object->deleted_us && set_ordinal("),
         ("controller/reconcile/statefulset.c", "        else if (!is_controlled && is_member)\n",
          "        else if (!is_ours && is_member)\n")]),
     ("gap-trusted", "silence before a gap of the clock counts (R44)", SIMULATOR, [
@@ -104,10 +106,14 @@ MUTATIONS = [
          "        w->next++;\n    w->given = ring_at(ring, w->next++)->event;")]),
     ("namespace-drops-fences", "a namespace takes the fences of its identities along (R44)", SIMULATOR, [
         ("controller/reconcile/namespace.c", "        if (cur.object->deleted_us || is_fencing(cur.object))",
-         "        if (cur.object->deleted_us)")]),
+         "        if (cur.object->deleted_us || (is_fencing(cur.object) && cur.object->deleted_us))")]),
     ("dns-keeps-the-past", "names of a Service that goes stay (K-SVC)", SIMULATOR, [
         ("controller/reconcile/zone_feed.c", "        zone_txn_del_service(txn, ns, name);\n        return;",
          "        return;")]),
+    ("published-before-commit", "names come from what is only staged (DESIGN section 1)", SIMULATOR, [
+        ("controller/reconcile/zone_feed.c",
+         "t.pods.count > 0) {\n        struct store_view view = store_applied(feed->store);",
+         "t.pods.count > 0) {\n        struct store_view view = store_head(feed->store);")]),
     ("foreground-owner-first", "foreground deletion removes the owner first (R63)", SIMULATOR, [
         ("controller/reconcile/garbage.c", "        if (blocks(d.object, owner))\n            return SYNC_DONE;",
          "        if (blocks(d.object, owner))\n            break;")]),

@@ -103,7 +103,9 @@ static void on_node(struct nodes *n, const struct store_change *change)
     }
     w->missing_us = 0;
     w->is_counted = strcmp(node_view(node)->ready_status, "Unknown") != 0;
-    if (!n->is_writing && is_report(change))
+    bool is_undone =
+        node->mod_revision != 0; /* a lost commit gives an old state back: no heartbeat */
+    if (!n->is_writing && !is_undone && is_report(change))
         w->beat_us = clock_mono_us();
     queue(n, node->name);
 }

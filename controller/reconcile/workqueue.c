@@ -20,6 +20,8 @@ struct entry {
     enum entry_state state;
     unsigned failures;
     int64_t due_us;
+    int64_t
+        after_us; /* READY: also asked for at this time, 0 = not; a failed sync must not lose it */
     uint64_t order; /* among equal due times */
     size_t slot;    /* LATER: place in the heap */
     char key[];
@@ -123,10 +125,18 @@ static struct entry *entry_get(struct workqueue *q, const char *key)
     return *place;
 }
 
+static void ask_again(struct entry *e, int64_t due_us)
+{
+    if (due_us > 0 && (e->after_us == 0 || due_us < e->after_us))
+        e->after_us = due_us;
+}
+
 static void make_ready(struct workqueue *q, struct entry *e)
 {
-    if (e->state == ENTRY_LATER)
+    if (e->state == ENTRY_LATER) {
         heap_remove(q, e);
+        ask_again(e, e->due_us);
+    }
     e->state = ENTRY_READY;
     list_push_back(&q->ready, &e->link);
     q->ready_count++;
@@ -135,7 +145,11 @@ static void make_ready(struct workqueue *q, struct entry *e)
 void workqueue_add(struct workqueue *q, const char *key, int64_t due_us)
 {
     struct entry *e = entry_get(q, key);
-    if (e->state == ENTRY_READY || (e->state == ENTRY_LATER && e->due_us <= due_us))
+    if (e->state == ENTRY_READY) {
+        ask_again(e, due_us);
+        return;
+    }
+    if (e->state == ENTRY_LATER && e->due_us <= due_us)
         return;
     if (due_us <= 0) {
         make_ready(q, e);
@@ -168,6 +182,9 @@ void workqueue_retry(struct workqueue *q, const char *key, int64_t now_us)
      * together. */
     wait_us -= (int64_t)random_below((uint64_t)wait_us / 4 + 1);
     workqueue_add(q, key, now_us + wait_us);
+    if (e->after_us > 0)
+        workqueue_add(q, key, e->after_us);
+    e->after_us = 0;
 }
 
 void workqueue_forget(struct workqueue *q, const char *key)
@@ -190,6 +207,7 @@ char *workqueue_take(struct workqueue *q, int64_t now_us)
     list_remove(&e->link);
     q->ready_count--;
     e->state = ENTRY_IDLE;
+    e->after_us = 0; /* the sync asks anew */
     char *key = xstrdup(e->key);
     if (e->failures == 0)
         free(keymap_take(&q->entries, key));

@@ -206,7 +206,8 @@ static bool is_held_by_user(const struct object *obj)
 /* Stands in the way of a set (R61). */
 static bool is_free_pod(const struct object *pod)
 {
-    return !object_controller(pod) && !pod->deleted_us;
+    const struct owner_ref *owner = object_controller(pod);
+    return (!owner || strcmp(owner->kind, "Widget") == 0) && !pod->deleted_us;
 }
 
 static bool is_lost_claim(const struct object *claim)

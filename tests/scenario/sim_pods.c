@@ -64,10 +64,13 @@ void sim_do_finalizer(struct sim *s)
               has ? "null" : "['example.com/hold']");
 }
 
-/* A pod without a set: one that a set may adopt, or stands in its way, or is none of its business
- * (S38, S39). */
+/* A pod without a set: one that a set may adopt, or stands in its way, or is none of its business,
+ * or belongs to somebody else (S38, S39, R60). */
 void sim_do_bare_pod(struct sim *s)
 {
+    static const char owner[] =
+        ",'ownerReferences':[{'apiVersion':'example.com/v1','kind':'Widget',"
+        "'name':'w','uid':'w','controller':true}]";
     const struct cast *c = sim_any_set(s);
     char name[96];
     bool is_like_ours = sim_one_in(s, 2);
@@ -78,13 +81,14 @@ void sim_do_bare_pod(struct sim *s)
     struct store_view view = store_head(s->w.store);
     if (!is_like_ours && view_count(&view, KIND_POD) > 24)
         return;
-    sim_did(s, "bare pod %s in %s", name, c->ns);
+    bool is_foreign = sim_one_in(s, 4);
+    sim_did(s, "%s pod %s in %s", is_foreign ? "foreign" : "bare", name, c->ns);
     sim_apply(s, c->ns,
-              "{'apiVersion':'v1','kind':'Pod','metadata':{%s,'labels':{'app':'%s'}},"
+              "{'apiVersion':'v1','kind':'Pod','metadata':{%s,'labels':{'app':'%s'}%s},"
               "'spec':{'hostname':'%s','subdomain':'%s','terminationGracePeriodSeconds':5,"
               "'containers':[{'name':'main','image':'registry.example/main:1'}]}}",
-              name, sim_one_in(s, 4) ? "pool" : c->name, is_like_ours ? "oddly-named" : "bare",
-              c->name);
+              name, sim_one_in(s, 4) ? "pool" : c->name, is_foreign ? owner : "",
+              is_like_ours ? "oddly-named" : "bare", c->name);
 }
 
 /* As a client deletes a collection: what a list finds, one by one. */

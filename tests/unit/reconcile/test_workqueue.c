@@ -105,6 +105,29 @@ static void what_a_failed_sync_called_for_waits_too(void **state)
     workqueue_free(q);
 }
 
+/* The moment at which something becomes due is no retry: a sync that fails after its own writes
+ * have called for it does not lose it to a longer backoff. */
+static void a_failed_sync_keeps_its_timer(void **state)
+{
+    (void)state;
+    struct workqueue *q = workqueue_new();
+    workqueue_add(q, "k", 0);
+    for (int i = 0; i < 20; i++) { /* the backoff is long by now */
+        expect_take(q, INT64_C(1) << 40, "k");
+        workqueue_retry(q, "k", 1000);
+    }
+    workqueue_add(q, "k", 0);
+    expect_take(q, 1000, "k");
+    workqueue_add(q, "k", 0);
+    workqueue_add(q, "k", 4000);
+    workqueue_retry(q, "k", 1000);
+    expect_take(q, 3999, NULL);
+    expect_take(q, 4000, "k");
+    workqueue_retry(q, "k", 4000);
+    expect_take(q, 8000, NULL);
+    workqueue_free(q);
+}
+
 /* Against a plain array, over many seeded steps. */
 static void it_agrees_with_a_list_of_due_times(void **state)
 {
@@ -188,6 +211,7 @@ int main(void)
         cmocka_unit_test(a_later_key_waits_and_the_earlier_time_wins),
         cmocka_unit_test(failures_back_off_from_5_ms_to_16_minutes),
         cmocka_unit_test(what_a_failed_sync_called_for_waits_too),
+        cmocka_unit_test(a_failed_sync_keeps_its_timer),
         cmocka_unit_test(it_agrees_with_a_list_of_due_times),
         cmocka_unit_test(a_keymap_keeps_what_was_not_taken),
     };
