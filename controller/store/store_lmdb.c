@@ -220,7 +220,7 @@ static void remove_new(const struct lmdb *db)
 
 static int make_new(const struct lmdb *db)
 {
-    MDB_env *env;
+    MDB_env *env = NULL;
     char *path = xasprintf("%s/" NEW_DIRECTORY, db->path);
     remove_new(db); /* a start that was killed may have left it */
     int rc = mkdirat(db->dir_fd, NEW_DIRECTORY, 0700) < 0 ? errno : mdb_env_create(&env);

@@ -27,7 +27,7 @@ static MDB_env *open_memory(int fd, MDB_txn **txn, MDB_dbi *dbi, unsigned flags)
     char path[64];
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     CHECK(mdb_env_create(&env) == 0 && mdb_env_set_maxdbs(env, 2) == 0 &&
-          mdb_env_set_mapsize(env, 4 * FILE_MAX) == 0);
+          mdb_env_set_mapsize(env, (size_t)4 * FILE_MAX) == 0);
     if (mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC, 0600) ||
         mdb_txn_begin(env, NULL, 0, txn)) {
         mdb_env_close(env);

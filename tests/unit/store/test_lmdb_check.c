@@ -49,7 +49,7 @@ static char *file_of(const struct fixture *f)
 static struct image read_image(const struct fixture *f)
 {
     struct image image;
-    struct stat st;
+    struct stat st = {0};
     char *path = file_of(f);
     int fd = open(path, O_RDONLY);
     assert_true(fd >= 0 && fstat(fd, &st) == 0);
@@ -154,10 +154,10 @@ static void damage_of_heads_and_offsets_is_refused_or_harmless(void **state)
 {
     struct fixture *f = *state;
     struct damage d = damage_begin(f);
-    for (size_t at = 0; at < 2 * PAGE; at++) /* both heads */
+    for (size_t at = 0; at < (size_t)2 * PAGE; at++) /* both heads */
         if (at % PAGE < 160)
             flip(f, &d, at, (uint8_t)(1U << at % 8));
-    for (size_t page = 2 * PAGE; page < d.whole.size; page += PAGE)
+    for (size_t page = (size_t)2 * PAGE; page < d.whole.size; page += PAGE)
         for (int i = 0; i < 6; i++) /* page heads and the first offsets */
             flip(f, &d, page + random_below(24), (uint8_t)(1U << random_below(8)));
     assert_true(d.refused > 200);
