@@ -193,6 +193,7 @@ int record_decode(const char *key, size_t key_len, const void *bytes, size_t len
     int rc = obj ? 0 : load_text(c.kind, key, key_len, &c, &obj, e);
     if (rc < 0)
         return rc;
+    CHECK(obj);
     set_revisions(obj, &c);
     *out = obj;
     return 0;
