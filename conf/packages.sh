@@ -4,12 +4,14 @@
 #   sh conf/packages.sh build demo   and what the demo shows things with
 #   sh conf/packages.sh build test   and what the tests run
 #   sh conf/packages.sh build test all   and the second compiler and its tools
+#   sh conf/packages.sh build bench  what tests/bench/run_compare.sh runs, but for the other servers, which it unpacks itself
 set -eu
 
 build="gcc libc6-dev cmake ninja-build pkg-config libevent-dev libldns-dev libcjson-dev liblmdb-dev libyaml-dev libssl-dev libcurl4-openssl-dev"
 demo="bind9-dnsutils curl"
 test="libcmocka-dev bind9-dnsutils knot-dnsutils curl openssl python3 iproute2 clang-format-14"
 all="clang-14 clang-tidy-14 libclang-rt-14-dev valgrind"
+bench="python3 valgrind"
 
 wanted=
 for group in "$@"; do
@@ -18,6 +20,7 @@ for group in "$@"; do
     demo) wanted="$wanted $demo" ;;
     test) wanted="$wanted $test"; command -v kubectl >/dev/null || wanted="$wanted kubernetes-client" ;;
     all) wanted="$wanted $all" ;;
+    bench) wanted="$wanted $bench" ;;
     *) echo "packages.sh: unknown group $group" >&2; exit 1 ;;
     esac
 done
