@@ -214,6 +214,7 @@ static int run_collection(struct write *w, const struct verb *v, struct err *e)
         struct object *out = NULL;
         bool gone = false;
         del.uid = item->uid; /* not what has taken its name since */
+        del.confirms_nothing = true;
         int rc = verb_delete(v, &key, &del, &out, &gone, e);
         object_unref(out);
         if (rc < 0 && rc != ERR_NOT_FOUND && rc != ERR_CONFLICT)

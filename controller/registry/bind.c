@@ -159,6 +159,7 @@ int verb_evict(const struct verb *v, const char *ns, const char *pod, const cJSO
     if (opts.resource_version && strcmp(opts.resource_version, version) != 0)
         return fail_conflict(found->kind, pod, NULL, e);
     opts.resource_version = NULL; /* the condition makes another version */
+    opts.confirms_nothing = true;
     const struct pod_view *view = pod_view(found);
     if (!found->deleted_us && view->phase != POD_SUCCEEDED && view->phase != POD_FAILED &&
         *view->node) {

@@ -176,7 +176,7 @@ static bool is_forced(const struct deletion *d)
     case ROLE_ADMIN:
     case ROLE_READER:
     case ROLE_NOBODY:
-        return !is_finished && !(d->opts->uid && d->obj->deleted_us);
+        return !is_finished && !(d->opts->uid && d->obj->deleted_us && !d->opts->confirms_nothing);
     }
     return true;
 }

@@ -281,6 +281,18 @@ static int admit_fenced(const struct change *c, const cJSON *obj, struct err *e)
         "the pod was removed by force; of what its node reports only the end is believed", e);
 }
 
+/* What the door of the status lets through beside the status: a finalizer holds a name (R45),
+ * labels and annotations steer others. */
+static bool keeps_metadata(const cJSON *now, const cJSON *old)
+{
+    static const char *const members[] = {"labels", "annotations", "finalizers"};
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+        if (!json_same(json_at(now, "metadata", members[i], NULL),
+                       json_at(old, "metadata", members[i], NULL)))
+            return false;
+    return true;
+}
+
 int pod_admit(const struct change *c, cJSON *obj, struct err *e)
 {
     if (c->sub == SUB_STATUS) {
@@ -292,10 +304,11 @@ int pod_admit(const struct change *c, cJSON *obj, struct err *e)
             if (rc < 0)
                 return rc;
         }
-        if (c->v->role == ROLE_NODE && !json_same(json_at(obj, "metadata", "labels", NULL),
-                                                  json_at(c->old, "metadata", "labels", NULL)))
+        if (c->v->role == ROLE_NODE && !keeps_metadata(obj, c->old))
             return fail_forbidden(c->kind, json_str(meta, "name", ""),
-                                  "a node may not change labels through the status of a pod", e);
+                                  "a node may not change labels, annotations or finalizers through "
+                                  "the status of a pod",
+                                  e);
         return identity_check_addresses(c, obj, e);
     }
     /* A pod of a set that has no epoch yet: just created, or an orphan that the set adopts (R60).

@@ -102,6 +102,7 @@ struct delete_opts {
     enum propagation propagation;
     const char *uid;              /* precondition, NULL = none */
     const char *resource_version; /* precondition, NULL = none */
+    bool confirms_nothing;        /* a collection or an eviction: uid guards the name, no more */
 };
 /* DeleteOptions body (may be NULL) into *out, whose strings borrow from body. ERR_MALFORMED,
  * ERR_INVALID. */
@@ -110,12 +111,12 @@ int delete_opts_parse(const cJSON *body, struct delete_opts *out, struct err *e)
  * immediate otherwise. *gone: the object has left the store with this unit; else *out is the
  * terminating object. *out: last or present state, reference owned by the caller. ROLE_NODE with
  * grace 0 and a uid is the node's confirmation, and all it may do; so is ROLE_ADMIN with grace 0
- * and the uid of a terminating pod (a kubelet-like client, R42). Any other grace 0 on a bound pod
- * that has not ended is a force delete and fences the incarnation (R44 [ours]); a controller's
- * always, since the collector marks pods of lost nodes Failed first. A node that confirms a fenced
- * uid releases the fence: when the object is gone, *gone, and *out is the identity. While a
- * finalizer holds the object, a status with a terminal phase and every container terminated
- * releases it, too, whoever writes it. */
+ * and the uid of a terminating pod (a kubelet-like client, R42), unless confirms_nothing. Any other
+ * grace 0 on a bound pod that has not ended is a force delete and fences the incarnation (R44
+ * [ours]); a controller's always, since the collector marks pods of lost nodes Failed first. A node
+ * that confirms a fenced uid releases the fence: when the object is gone, *gone, and *out is the
+ * identity. While a finalizer holds the object, a status with a terminal phase and every container
+ * terminated releases it, too, whoever writes it. */
 int verb_delete(const struct verb *v, const struct verb_key *key, const struct delete_opts *opts,
                 struct object **out, bool *gone, struct err *e);
 

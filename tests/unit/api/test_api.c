@@ -229,6 +229,32 @@ static void deletes_say_what_is_gone(void **state) /* A31 */
     world_close(&w);
 }
 
+/* R44: what ends many pods at once by force is taken for nobody's confirmation. */
+static void a_collection_ends_terminating_pods_by_force(void **state)
+{
+    (void)state;
+    static const char pods[] = "/api/v1/namespaces/default/pods";
+    struct api_world w = world_open(1 << 20);
+    char target[160];
+    (void)snprintf(target, sizeof(target), "POST %s", pods);
+    drop(&w, 201, target, NULL,
+         "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"nodeName\":\"n1\",\"containers\":[{\"name\":"
+         "\"c\",\"image\":\"i\"}]}}");
+    (void)snprintf(target, sizeof(target), "PATCH %s/p/status", pods);
+    drop(&w, 200, target, MERGE, "{\"status\":{\"phase\":\"Running\",\"podIP\":\"10.244.0.9\"}}");
+    (void)snprintf(target, sizeof(target), "DELETE %s/p", pods);
+    drop(&w, 200, target, NULL, NULL);
+    (void)snprintf(target, sizeof(target), "DELETE %s?gracePeriodSeconds=0", pods);
+    drop(&w, 200, target, NULL, NULL);
+    (void)snprintf(target, sizeof(target), "GET %s/p", pods);
+    drop(&w, 404, target, NULL, NULL);
+    cJSON *identity =
+        ask(&w, 200, "GET /apis/ordinald.dev/v1/namespaces/default/identities/p", NULL, NULL);
+    assert_int_equal(cJSON_GetArraySize(json_get(identity, "fencedUIDs")), 1);
+    cJSON_Delete(identity);
+    world_close(&w);
+}
+
 static void a_dry_run_changes_nothing(void **state)
 {
     (void)state;
@@ -1111,6 +1137,7 @@ int main(void)
         cmocka_unit_test(scale_and_status_are_doors_of_their_own),
         cmocka_unit_test(deletes_say_what_is_gone),
         cmocka_unit_test(a_dry_run_changes_nothing),
+        cmocka_unit_test(a_collection_ends_terminating_pods_by_force),
         cmocka_unit_test(unknown_fields_warn_or_are_refused),
         cmocka_unit_test(names_that_occur_twice_warn_or_are_refused),
         cmocka_unit_test(bad_options_are_told_as_such),

@@ -522,6 +522,60 @@ static void r43_the_collector_fences_even_pods_it_marked_failed(void **state)
     assert_true(is_free(f, "10.244.0.8"));
 }
 
+/* The uid of an eviction, and that of a collection's item, says which pod is meant and nothing
+ * about its end: only the single delete of a node agent confirms (R42). */
+static void r44_evictions_and_collections_confirm_nothing(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const names[] = {"kubia-0", "kubia-1"};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        char ip[32], json[192];
+        (void)snprintf(ip, sizeof(ip), "10.244.0.%zu", 7 + i);
+        create_set_pod(f, names[i], "");
+        assert_ok(f, bind_pod(f, names[i], "n1"));
+        run_pod(f, names[i], ip);
+        assert_ok(f, delete_plain(f, POD, names[i]));
+        const struct delete_opts of_many = {
+            .has_grace = true, .uid = look(f, POD, names[i])->uid, .confirms_nothing = true};
+        (void)snprintf(json, sizeof(json),
+                       "{\"deleteOptions\":{\"gracePeriodSeconds\":0,\"preconditions\":{\"uid\":"
+                       "\"%s\"}}}",
+                       look(f, POD, names[i])->uid);
+        if (i == 0) {
+            assert_ok(f, delete_with(f, POD, names[i], &of_many));
+        } else {
+            struct verb v = fixture_verb(f);
+            cJSON *eviction = parse(json);
+            assert_ok(f,
+                      fixture_finish(f, &v, verb_evict(&v, "default", names[i], eviction, &f->e)));
+            cJSON_Delete(eviction);
+        }
+        assert_null(look(f, POD, names[i]));
+        assert_false(is_free(f, ip));
+    }
+}
+
+/* A node owns the status of its pods: not what holds their names or steers others. */
+static void r45_a_node_changes_no_metadata_of_a_pod(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const refused[] = {
+        "{\"metadata\":{\"finalizers\":null},\"status\":{\"message\":\"m\"}}",
+        "{\"metadata\":{\"finalizers\":[\"x.io/a\",\"x.io/b\"]}}",
+        "{\"metadata\":{\"labels\":{\"app\":\"other\"}}}",
+        "{\"metadata\":{\"annotations\":{\"controller.kubernetes.io/pod-deletion-cost\":\"-1\"}}}"};
+    create_set_pod(f, "kubia-0", "");
+    assert_ok(f, merge(f, POD, "kubia-0", "{\"metadata\":{\"finalizers\":[\"x.io/a\"]}}"));
+    assert_ok(f, bind_pod(f, "kubia-0", "n1"));
+    run_pod(f, "kubia-0", "10.244.0.7");
+    f->role = ROLE_NODE;
+    f->node = "n1";
+    for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+        assert_int_equal(merge_status(f, POD, "kubia-0", refused[i]), ERR_FORBIDDEN);
+    assert_field(f, POD, "kubia-0", "metadata>finalizers", "[\"x.io/a\"]");
+    assert_ok(f, merge_status(f, POD, "kubia-0", "{\"status\":{\"message\":\"m\"}}"));
+}
+
 /* A body that is something else must not bind or evict. */
 static void a30_actions_take_their_own_bodies_only(void **state)
 {
@@ -613,6 +667,8 @@ int main(void)
         T(a30_actions_take_their_own_bodies_only),
         T(r88_binding_happens_once),
         T(a30_eviction_deletes_with_a_condition),
+        T(r44_evictions_and_collections_confirm_nothing),
+        T(r45_a_node_changes_no_metadata_of_a_pod),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
