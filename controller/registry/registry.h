@@ -128,8 +128,8 @@ int verb_bind(const struct verb *v, const char *ns, const char *pod, const cJSON
 int verb_evict(const struct verb *v, const char *ns, const char *pod, const cJSON *eviction,
                struct err *e);
 
-/* Fills in what a PodTemplateSpec of a set left out, as a write of it would today: data that an
- * older server stored compares as equal then (R50). */
+/* Makes of a PodTemplateSpec of a set what a write of it would store today, defaults filled in and
+ * empty members left out: data that an older server stored compares as equal then (R50). */
 void registry_template_defaults(cJSON *template);
 
 /* autoscaling/v1 Scale of a StatefulSet or ReplicaSet (A29), with the parent's resourceVersion.

@@ -13,9 +13,12 @@
 
 /* Removes unknown fields from tree and calls found for each with its path ("spec.replica",
  * "spec.ports[0].foo"). Fields that are known but not interpreted stay verbatim. Also null members,
- * which upstream drops. */
+ * empty lists and maps and zeros of the fields that upstream does not write then, so that they are
+ * no change (A17). */
 void schema_prune(const struct kind *kind, cJSON *tree, void (*found)(void *arg, const char *path),
                   void *arg);
+/* The same for a PodTemplateSpec alone, of which a patch directive is left. */
+void schema_prune_template(cJSON *template);
 /* Wrong JSON types of known fields ("spec.replicas": expected integer, got string): ERR_MALFORMED
  * as upstream's decoder says it, naming the field. */
 int schema_check_types(const struct kind *kind, const cJSON *tree, struct err *e);

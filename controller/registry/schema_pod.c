@@ -6,8 +6,8 @@
 /* ---- small things ---- */
 
 const struct field schema_toleration[] = {
-    F_STR("key"), F_STR("operator"), F_STR("value"), F_STR("effect"), F_INT64("tolerationSeconds"),
-    F_END};
+    F_TEXT("key"),    F_TEXT("operator"),           F_TEXT("value"),
+    F_TEXT("effect"), F_INT64("tolerationSeconds"), F_END};
 
 static const struct field key_selector[] = {F_STR("name"), F_STR("key"), F_BOOL("optional"), F_END};
 static const struct field field_ref[] = {F_STR("apiVersion"), F_STR("fieldPath"), F_END};
@@ -97,33 +97,34 @@ static const struct field env_source[] = {
     F_OBJ("fieldRef", field_ref),           F_OBJ("resourceFieldRef", resource_ref),
     F_OBJ("configMapKeyRef", key_selector), F_OBJ("secretKeyRef", key_selector),
     F_OBJ("fileKeyRef", file_key_ref),      F_END};
-static const struct field env[] = {F_STR("name"), F_STR("value"), F_OBJ("valueFrom", env_source),
+static const struct field env[] = {F_STR("name"), F_TEXT("value"), F_OBJ("valueFrom", env_source),
                                    F_END};
-static const struct field env_from[] = {F_STR("prefix"), F_OBJ("configMapRef", optional_ref),
+static const struct field env_from[] = {F_TEXT("prefix"), F_OBJ("configMapRef", optional_ref),
                                         F_OBJ("secretRef", optional_ref), F_END};
-static const struct field container_port[] = {F_STR("name"),          F_INT("hostPort"),
+static const struct field container_port[] = {F_TEXT("name"),         F_NUMBER("hostPort"),
                                               F_INT("containerPort"), F_STR("protocol"),
-                                              F_STR("hostIP"),        F_END};
+                                              F_TEXT("hostIP"),       F_END};
 static const struct field container_claim[] = {F_STR("name"), F_STR("request"), F_END};
 static const struct field resources[] = {F_AMOUNTS("limits"), F_AMOUNTS("requests"),
                                          F_OBJS("claims", container_claim), F_END};
 static const struct field mount[] = {
-    F_STR("name"),    F_BOOL("readOnly"),        F_STR("recursiveReadOnly"), F_STR("mountPath"),
-    F_STR("subPath"), F_STR("mountPropagation"), F_STR("subPathExpr"),       F_END};
+    F_STR("name"),     F_FLAG("readOnly"),        F_STR("recursiveReadOnly"), F_STR("mountPath"),
+    F_TEXT("subPath"), F_STR("mountPropagation"), F_TEXT("subPathExpr"),      F_END};
 static const struct field device[] = {F_STR("name"), F_STR("devicePath"), F_END};
 static const struct field exec_action[] = {F_STRS("command"), F_END};
 static const struct field http_header[] = {F_STR("name"), F_STR("value"), F_END};
 static const struct field http_get[] = {
-    F_STR("path"),   F_ONE("port", FIELD_INT_OR_STRING), F_STR("host"),
+    F_TEXT("path"),  F_ONE("port", FIELD_INT_OR_STRING), F_TEXT("host"),
     F_STR("scheme"), F_OBJS("httpHeaders", http_header), F_END};
-static const struct field tcp_socket[] = {F_ONE("port", FIELD_INT_OR_STRING), F_STR("host"), F_END};
+static const struct field tcp_socket[] = {F_ONE("port", FIELD_INT_OR_STRING), F_TEXT("host"),
+                                          F_END};
 static const struct field grpc[] = {F_INT("port"), F_STR("service"), F_END};
 static const struct field sleep_action[] = {F_INT64("seconds"), F_END};
 static const struct field probe[] = {F_OBJ("exec", exec_action),
                                      F_OBJ("httpGet", http_get),
                                      F_OBJ("tcpSocket", tcp_socket),
                                      F_OBJ("grpc", grpc),
-                                     F_INT("initialDelaySeconds"),
+                                     F_NUMBER("initialDelaySeconds"),
                                      F_INT("timeoutSeconds"),
                                      F_INT("periodSeconds"),
                                      F_INT("successThreshold"),
@@ -140,7 +141,7 @@ static const struct field exit_codes[] = {F_STR("operator"), F_LIST("values", FI
 static const struct field restart_rule[] = {F_STR("action"), F_OBJ("exitCodes", exit_codes), F_END};
 
 #define CONTAINER_FIELDS                                                                           \
-    F_STR("name"), F_STR("image"), F_STRS("command"), F_STRS("args"), F_STR("workingDir"),         \
+    F_STR("name"), F_TEXT("image"), F_STRS("command"), F_STRS("args"), F_TEXT("workingDir"),       \
         F_BY("ports", container_port, "containerPort"), F_OBJS("envFrom", env_from),               \
         F_BY("env", env, "name"), F_OBJ("resources", resources),                                   \
         F_OBJS("resizePolicy", resize_policy), F_STR("restartPolicy"),                             \
@@ -149,8 +150,8 @@ static const struct field restart_rule[] = {F_STR("action"), F_OBJ("exitCodes", 
         F_OBJ("readinessProbe", probe), F_OBJ("startupProbe", probe),                              \
         F_OBJ("lifecycle", lifecycle), F_STR("terminationMessagePath"),                            \
         F_STR("terminationMessagePolicy"), F_STR("imagePullPolicy"),                               \
-        F_OBJ("securityContext", container_security), F_BOOL("stdin"), F_BOOL("stdinOnce"),        \
-        F_BOOL("tty")
+        F_OBJ("securityContext", container_security), F_FLAG("stdin"), F_FLAG("stdinOnce"),        \
+        F_FLAG("tty")
 static const struct field container[] = {CONTAINER_FIELDS, F_END};
 static const struct field ephemeral_container[] = {CONTAINER_FIELDS, F_STR("targetContainerName"),
                                                    F_END};
@@ -192,7 +193,7 @@ static const struct field projection[] = {F_OBJ("secret", projected_config),
 static const struct field projected[] = {F_OBJS("sources", projection), F_INT("defaultMode"),
                                          F_END};
 static const struct field host_path[] = {F_STR("path"), F_STR("type"), F_END};
-static const struct field empty_dir[] = {F_STR("medium"), F_ONE("sizeLimit", FIELD_QUANTITY),
+static const struct field empty_dir[] = {F_TEXT("medium"), F_ONE("sizeLimit", FIELD_QUANTITY),
                                          F_END};
 static const struct field gce_disk[] = {F_STR("pdName"), F_STR("fsType"), F_INT("partition"),
                                         F_BOOL("readOnly"), F_END};
@@ -200,7 +201,7 @@ static const struct field aws_disk[] = {F_STR("volumeID"), F_STR("fsType"), F_IN
                                         F_BOOL("readOnly"), F_END};
 static const struct field git_repo[] = {F_STR("repository"), F_STR("revision"), F_STR("directory"),
                                         F_END};
-static const struct field nfs[] = {F_STR("server"), F_STR("path"), F_BOOL("readOnly"), F_END};
+static const struct field nfs[] = {F_STR("server"), F_STR("path"), F_FLAG("readOnly"), F_END};
 static const struct field iscsi[] = {F_STR("targetPortal"),
                                      F_STR("iqn"),
                                      F_INT("lun"),
@@ -215,7 +216,7 @@ static const struct field iscsi[] = {F_STR("targetPortal"),
                                      F_END};
 static const struct field glusterfs[] = {F_STR("endpoints"), F_STR("path"), F_BOOL("readOnly"),
                                          F_END};
-static const struct field claim_source[] = {F_STR("claimName"), F_BOOL("readOnly"), F_END};
+static const struct field claim_source[] = {F_STR("claimName"), F_FLAG("readOnly"), F_END};
 static const struct field rbd[] = {F_STRS("monitors"),
                                    F_STR("image"),
                                    F_STR("fsType"),
@@ -342,23 +343,23 @@ const struct field schema_pod_spec[] = {F_BY("volumes", volume, "name"),
                                         F_INT64("activeDeadlineSeconds"),
                                         F_STR("dnsPolicy"),
                                         F_STRMAP("nodeSelector"),
-                                        F_STR("serviceAccountName"),
-                                        F_STR("serviceAccount"),
+                                        F_TEXT("serviceAccountName"),
+                                        F_TEXT("serviceAccount"),
                                         F_BOOL("automountServiceAccountToken"),
-                                        F_STR("nodeName"),
-                                        F_BOOL("hostNetwork"),
-                                        F_BOOL("hostPID"),
-                                        F_BOOL("hostIPC"),
+                                        F_TEXT("nodeName"),
+                                        F_FLAG("hostNetwork"),
+                                        F_FLAG("hostPID"),
+                                        F_FLAG("hostIPC"),
                                         F_BOOL("shareProcessNamespace"),
                                         F_OBJ("securityContext", pod_security),
                                         F_BY("imagePullSecrets", schema_local_reference, "name"),
-                                        F_STR("hostname"),
-                                        F_STR("subdomain"),
+                                        F_TEXT("hostname"),
+                                        F_TEXT("subdomain"),
                                         F_OBJ("affinity", affinity),
                                         F_STR("schedulerName"),
                                         F_OBJS("tolerations", schema_toleration),
                                         F_BY("hostAliases", host_alias, "ip"),
-                                        F_STR("priorityClassName"),
+                                        F_TEXT("priorityClassName"),
                                         F_INT("priority"),
                                         F_OBJ("dnsConfig", dns_config),
                                         F_OBJS("readinessGates", readiness_gate),

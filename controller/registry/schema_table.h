@@ -29,6 +29,8 @@ struct field {
     enum field_type type;
     enum field_form form;
     bool is_merged; /* list: merged instead of replaced (by merge_key, or as a set of primitives) */
+    bool keeps_empty;          /* list: empty is something else than absent */
+    bool omits_zero;           /* scalar: false, 0 and "" are the same as absent */
     const char *merge_key;     /* list of objects */
     const struct field *shape; /* FIELD_OBJECT: its fields */
 };
@@ -69,6 +71,20 @@ struct field {
     {                                                                                              \
         .name = (name_), .type = FIELD_OBJECT, .form = FORM_LIST, .is_merged = true,               \
         .merge_key = (key_), .shape = (shape_)                                                     \
+    }
+/* Scalars that upstream does not write when they have their zero value. */
+#define F_ZERO(name_, type_)                                                                       \
+    {                                                                                              \
+        .name = (name_), .type = (type_), .omits_zero = true                                       \
+    }
+#define F_TEXT(name_)   F_ZERO(name_, FIELD_STRING)
+#define F_NUMBER(name_) F_ZERO(name_, FIELD_INT32)
+#define F_FLAG(name_)   F_ZERO(name_, FIELD_BOOL)
+/* A list that is written when it is empty. */
+#define F_KEPT(name_, shape_)                                                                      \
+    {                                                                                              \
+        .name = (name_), .type = FIELD_OBJECT, .form = FORM_LIST, .keeps_empty = true,             \
+        .shape = (shape_)                                                                          \
     }
 #define F_END                                                                                      \
     {                                                                                              \

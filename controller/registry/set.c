@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/json.h"
+#include "controller/registry/schema.h"
 #include "controller/registry/strategy.h"
 #include "controller/store/selector.h"
 
@@ -25,11 +26,17 @@ static void strategy_defaults(cJSON *spec)
         default_int(rolling, "partition", 0);
 }
 
-void registry_template_defaults(cJSON *template)
+static void template_defaults(cJSON *template)
 {
     cJSON *pod = json_get(template, "spec");
     if (pod)
         pod_spec_defaults(pod);
+}
+
+void registry_template_defaults(cJSON *template)
+{
+    schema_prune_template(template);
+    template_defaults(template);
 }
 
 void set_defaults(cJSON *obj)
@@ -42,7 +49,7 @@ void set_defaults(cJSON *obj)
     cJSON *retention = json_obj(spec, "persistentVolumeClaimRetentionPolicy");
     default_str(retention, "whenDeleted", "Retain");
     default_str(retention, "whenScaled", "Retain");
-    registry_template_defaults(json_get(spec, "template"));
+    template_defaults(json_get(spec, "template"));
     /* Claim templates stay as the user wrote them: the claims made from them get their defaults,
      * and an unchanged manifest compares as unchanged (A17; the list is atomic in a strategic
      * patch). */

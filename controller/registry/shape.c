@@ -59,6 +59,12 @@ int shape_check(const struct verb *v, const struct kind *kind, cJSON *obj, struc
     return findings_end(&f, kind->name, kind->version, e);
 }
 
+void shape_renew(const struct verb *v, const struct kind *kind, cJSON *obj)
+{
+    if (is_outsider(v))
+        schema_prune(kind, obj, NULL, NULL);
+}
+
 int shape_check_body(const struct verb *v, enum schema_body body, const cJSON *tree, struct err *e)
 {
     int rc = schema_check_body(body, tree, e);

@@ -11,7 +11,10 @@
 #include "controller/registry/registry.h"
 #include "controller/registry/schema.h"
 
-/* An object that is to be stored; unknown fields and nulls are removed from it. */
+/* An object that is to be stored; what upstream does not write is removed from it (schema.h). */
 int shape_check(const struct verb *v, const struct kind *kind, cJSON *obj, struct err *e);
+/* The same removed from a stored object, so that what another version of this program left in it is
+ * not taken for a change. */
+void shape_renew(const struct verb *v, const struct kind *kind, cJSON *obj);
 /* A body that is not stored, also its kind and apiVersion (A19). */
 int shape_check_body(const struct verb *v, enum schema_body body, const cJSON *tree, struct err *e);

@@ -256,6 +256,7 @@ static int update_object(struct change *c, verb_change_fn *change, void *arg, st
                          struct err *e)
 {
     cJSON *old = object_tree_versioned(c->before);
+    shape_renew(c->v, c->kind, old);
     cJSON *next = c->v->replaces ? cJSON_CreateObject() : tree_dup(old);
     c->old = old;
     int rc = change(next, arg, e);

@@ -895,7 +895,7 @@ SCENARIO(
     "make {\"apiVersion\":\"apps/v1\",\"kind\":\"ControllerRevision\",\"metadata\":{\"name\":"
     "\"kubia-old\",\"labels\":{\"app\":\"kubia\"}},\"revision\":7,\"data\":{\"spec\":{"
     "\"template\":{\"$patch\":\"replace\",\"metadata\":{\"labels\":{\"app\":\"kubia\"}},\"spec\":"
-    "{\"containers\":[{\"name\":\"kubia\",\"image\":\"i1\"}]}}}}}",
+    "{\"containers\":[{\"name\":\"kubia\",\"image\":\"i1\",\"tty\":false}],\"tolerations\":[]}}}}}",
     "new kubia {}", "wait 5", "history = 7", "revisions = 7 7 7 current 7 update 7",
     "revision 7 metadata>name = \"kubia-old\"",
     "revision 7 metadata>ownerReferences>0>name = \"kubia\"", "set {" IMAGE("i2") "}", "wait 5",

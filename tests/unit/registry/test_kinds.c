@@ -147,10 +147,13 @@ static void r73_only_seven_fields_may_change(void **state)
     static const char *const refused[] = {
         "{\"spec\":{\"serviceName\":\"other\"}}",
         "{\"spec\":{\"podManagementPolicy\":\"Parallel\"}}",
-        "{\"spec\":{\"volumeClaimTemplates\":[]}}",
+        ("{\"spec\":{\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"data\"},\"spec\":{"
+         "\"accessModes\":[\"ReadWriteOnce\"],\"resources\":{\"requests\":{\"storage\":"
+         "\"1Mi\"}}}}]}}"),
         ("{\"spec\":{\"selector\":{\"matchLabels\":{\"app\":\"x\",\"b\":\"c\"}},\"template\":{"
          "\"metadata\":{\"labels\":{\"b\":\"c\"}}}}}")};
     static const char *const fine[] = {
+        "{\"spec\":{\"volumeClaimTemplates\":[]}}", /* there is none */
         "{\"spec\":{\"replicas\":0}}",
         "{\"spec\":{\"ordinals\":{\"start\":2}}}",
         "{\"spec\":{\"template\":{\"metadata\":{\"labels\":{\"b\":\"c\"}}}}}",

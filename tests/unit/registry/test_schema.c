@@ -16,6 +16,7 @@ static const struct kind kinds[] = {
     {.id = KIND_POD, .version = "v1", .name = "Pod"},
     {.id = KIND_SERVICE, .version = "v1", .name = "Service"},
     {.id = KIND_STATEFULSET, .version = "v1", .name = "StatefulSet"},
+    {.id = KIND_PVC, .version = "v1", .name = "PersistentVolumeClaim"},
     {.id = KIND_SLICE, .version = "v1", .name = "EndpointSlice"},
 };
 
@@ -90,6 +91,50 @@ static void a22_unknown_fields_are_dropped_and_reported(void **state)
     }
 }
 
+/* What upstream does not write is not there; what it tells from its absence stays. */
+static void a17_empty_members_are_none(void **state)
+{
+    (void)state;
+    static const struct {
+        enum kind_id kind;
+        const char *in, *out;
+    } cases[] = {
+        {KIND_POD,
+         "{\"metadata\":{\"labels\":{},\"annotations\":{\"a\":null},\"finalizers\":[]},\"spec\":{"
+         "\"nodeSelector\":{},\"tolerations\":[],\"hostNetwork\":false,\"hostname\":\"\","
+         "\"containers\":[{\"name\":\"c\",\"command\":[],\"tty\":false,\"env\":[{\"name\":\"E\","
+         "\"value\":\"\"}],\"ports\":[{\"containerPort\":1,\"hostPort\":0}]}]}}",
+         "{\"metadata\":{},\"spec\":{\"containers\":[{\"name\":\"c\",\"env\":[{\"name\":\"E\"}],"
+         "\"ports\":[{\"containerPort\":1}]}]}}"},
+        {KIND_POD,
+         "{\"spec\":{\"securityContext\":{},\"enableServiceLinks\":false,\"priority\":0,"
+         "\"volumes\":[{\"name\":\"v\",\"emptyDir\":{\"medium\":\"\"}}],\"affinity\":{"
+         "\"podAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{\"topologyKey\":"
+         "\"k\",\"labelSelector\":{\"matchLabels\":{}},\"namespaceSelector\":{}}]}}}}",
+         "{\"spec\":{\"securityContext\":{},\"enableServiceLinks\":false,\"priority\":0,"
+         "\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}],\"affinity\":{\"podAffinity\":{"
+         "\"requiredDuringSchedulingIgnoredDuringExecution\":[{\"topologyKey\":\"k\","
+         "\"labelSelector\":{},\"namespaceSelector\":{}}]}}}}"},
+        {KIND_STATEFULSET, "{\"spec\":{\"replicas\":0,\"minReadySeconds\":0,\"ordinals\":{}}}",
+         "{\"spec\":{\"replicas\":0,\"ordinals\":{}}}"},
+        {KIND_PVC, "{\"spec\":{\"storageClassName\":\"\",\"selector\":{},\"accessModes\":[]}}",
+         "{\"spec\":{\"storageClassName\":\"\",\"selector\":{}}}"},
+        {KIND_SLICE, "{\"endpoints\":[],\"ports\":[]}", "{\"endpoints\":[],\"ports\":[]}"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        cJSON *tree = parse(cases[i].in), *want = parse(cases[i].out);
+        struct buf_out found;
+        buf_out_init(&found);
+        schema_prune(kind_named(cases[i].kind), tree, collect, &found);
+        if (!json_equal(tree, want))
+            fail_msg("%s", cases[i].in);
+        assert_int_equal(found.len, 0); /* none of them is unknown */
+        buf_out_fini(&found);
+        cJSON_Delete(tree);
+        cJSON_Delete(want);
+    }
+}
+
 static void wrong_types_are_refused_by_field(void **state)
 {
     (void)state;
@@ -145,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a22_unknown_fields_are_dropped_and_reported),
+        cmocka_unit_test(a17_empty_members_are_none),
         cmocka_unit_test(wrong_types_are_refused_by_field),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

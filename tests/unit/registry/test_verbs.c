@@ -62,8 +62,34 @@ static void a17_a_write_that_changes_nothing_stores_nothing(void **state)
     assert_ok(f, merge(f, KIND_STATEFULSET, "default", "kubia", SET));
     assert_ok(f,
               update(f, KIND_STATEFULSET, "default", "kubia", SUB_NONE, verb_change_replace, SET));
+    static const char *const nothing[] = {
+        "{\"metadata\":{\"labels\":{},\"finalizers\":[]}}",
+        "{\"spec\":{\"minReadySeconds\":0,\"volumeClaimTemplates\":[]}}",
+        "{\"spec\":{\"template\":{\"metadata\":{\"annotations\":{}},\"spec\":{\"nodeSelector\":{},"
+        "\"volumes\":[],\"hostNetwork\":false,\"serviceAccountName\":\"\"}}}}"};
+    for (size_t i = 0; i < ARRAY_SIZE(nothing); i++)
+        assert_ok(f, merge(f, KIND_STATEFULSET, "default", "kubia", nothing[i]));
     assert_int_equal(look(f, KIND_STATEFULSET, "default", "kubia")->mod_revision, revision);
     assert_int_equal(store_commits(f->store), commits);
+}
+
+/* What another version of the program, or a controller, stored is no change of who writes next. */
+static void a17_empty_members_that_are_stored_are_no_change(void **state)
+{
+    struct fixture *f = *state;
+    assert_ok(f, create(f, KIND_STATEFULSET, "default", SET));
+    f->role = ROLE_CONTROLLER;
+    assert_ok(f, merge(f, KIND_STATEFULSET, "default", "kubia",
+                       "{\"spec\":{\"template\":{\"spec\":{\"tolerations\":[]}}}}"));
+    assert_field(f, KIND_STATEFULSET, "default", "kubia", "spec>template>spec>tolerations", "[]");
+    f->role = ROLE_ADMIN;
+    uint64_t revision = look(f, KIND_STATEFULSET, "default", "kubia")->mod_revision;
+    assert_ok(f,
+              update(f, KIND_STATEFULSET, "default", "kubia", SUB_NONE, verb_change_replace, SET));
+    assert_int_equal(look(f, KIND_STATEFULSET, "default", "kubia")->mod_revision, revision);
+    assert_ok(f, merge(f, KIND_STATEFULSET, "default", "kubia",
+                       "{\"metadata\":{\"labels\":{\"a\":\"b\"}}}"));
+    assert_field(f, KIND_STATEFULSET, "default", "kubia", "metadata>generation", "2");
 }
 
 static void a18_versions_and_uids_are_preconditions(void **state)
@@ -427,6 +453,7 @@ int main(void)
         T(a15_the_server_owns_metadata),
         T(a16_r74_generation_follows_the_spec_only),
         T(a17_a_write_that_changes_nothing_stores_nothing),
+        T(a17_empty_members_that_are_stored_are_no_change),
         T(a18_versions_and_uids_are_preconditions),
         T(a19_body_and_path_must_agree),
         T(a19_head_of_a_wrong_type_is_refused),
