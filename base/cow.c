@@ -595,7 +595,8 @@ void cow_commit(struct cow *tree, struct cow_garbage *out)
     tree->root = txn->root;
     tree->leaves = txn->leaves;
     for (size_t i = 0; i < txn->garbage.count; i++)
-        tree->bytes -= branch_bytes(twig_count(txn->garbage.nodes[i]));
+        txn->garbage.bytes += branch_bytes(twig_count(txn->garbage.nodes[i]));
+    tree->bytes -= txn->garbage.bytes;
     *out = txn->garbage;
     tree->open_count--;
     memmove(&tree->open[0], &tree->open[1], tree->open_count * sizeof *tree->open);

@@ -84,6 +84,7 @@ struct cow; /* the tree: newest committed root and the open transactions */
 struct cow_garbage {
     void **nodes;
     size_t count, cap;
+    size_t bytes; /* of the branches; set by cow_commit */
 };
 void cow_garbage_free(
     struct cow_garbage *garbage); /* frees the branches and the array; {0} is fine */

@@ -37,6 +37,7 @@ struct garbage {
 struct publish_pin {
     const void *root;
     uint64_t number;
+    uint64_t retired_before; /* bytes, when it became current */
     atomic_size_t pins;
     struct publish_pin *newer;
     struct garbage *garbage;
@@ -58,6 +59,7 @@ struct publish {
     struct publish_pin *newest;
     size_t garbage;
     bool reclaiming;
+    _Atomic uint64_t retired_bytes; /* only grows */
 };
 
 static void *lines_alloc(size_t size)
@@ -95,6 +97,7 @@ struct publish *publish_new(unsigned slots, const void *initial)
     p->garbage = 0;
     p->reclaiming = false;
     atomic_init(&p->number, 0);
+    atomic_init(&p->retired_bytes, 0);
     atomic_init(&p->current, p->newest);
     return p;
 }
@@ -133,7 +136,18 @@ void publish_free(struct publish *p)
 
 /* ---- writer ---- */
 
+static void count_retired(struct publish *p, size_t bytes)
+{
+    uint64_t before = atomic_load_explicit(&p->retired_bytes, memory_order_relaxed);
+    atomic_store_explicit(&p->retired_bytes, before + bytes, memory_order_relaxed);
+}
+
 void publish_retire(struct publish *p, publish_free_fn *fn, void *ptr)
+{
+    publish_retire_sized(p, fn, ptr, 0);
+}
+
+void publish_retire_sized(struct publish *p, publish_free_fn *fn, void *ptr, size_t bytes)
 {
     struct publish_pin *version = p->newest;
     if (version->count == version->cap) {
@@ -142,11 +156,14 @@ void publish_retire(struct publish *p, publish_free_fn *fn, void *ptr)
     }
     version->garbage[version->count++] = (struct garbage){.fn = fn, .ptr = ptr};
     p->garbage++;
+    count_retired(p, bytes + sizeof *version->garbage);
 }
 
 uint64_t publish_push(struct publish *p, const void *root)
 {
     struct publish_pin *version = version_new(root, p->newest->number + 1);
+    version->retired_before = atomic_load_explicit(&p->retired_bytes, memory_order_relaxed);
+    count_retired(p, sizeof *version); /* stays as long as an older one is pinned */
     p->newest->newer = version;
     p->newest = version;
     atomic_store(&p->current, version);
@@ -244,4 +261,9 @@ void publish_unpin(struct publish_pin *pin)
 {
     size_t before = atomic_fetch_sub_explicit(&pin->pins, 1, memory_order_release);
     CHECK(before > 0);
+}
+
+uint64_t publish_pin_bytes(const struct publish *p, const struct publish_pin *pin)
+{
+    return atomic_load_explicit(&p->retired_bytes, memory_order_relaxed) - pin->retired_before;
 }

@@ -30,6 +30,8 @@ void publish_free(struct publish *p);
 /* Everything handed over between two publish_push calls becomes invisible with the second: fn(ptr)
  * runs when the version that was current before it (and all older ones) is out of use. */
 void publish_retire(struct publish *p, publish_free_fn *fn, void *ptr);
+/* The same, and says how many bytes ptr holds (publish_pin_bytes). */
+void publish_retire_sized(struct publish *p, publish_free_fn *fn, void *ptr, size_t bytes);
 /* One pointer store; returns the number of the new version (1, 2, ...). The old root itself is not
  * freed: retire it. */
 uint64_t publish_push(struct publish *p, const void *root);
@@ -59,3 +61,7 @@ struct publish_pin *publish_pin(struct publish *p, unsigned slot);
 struct publish_pin *publish_pin_current(struct publish *p);
 const void *publish_pin_root(const struct publish_pin *pin);
 void publish_unpin(struct publish_pin *pin); /* any thread */
+/* What a pin costs: bytes retired since its version was current, all of which it may hold back,
+ * with what publish itself needs for them. Any thread; the writer's newest numbers arrive when they
+ * arrive. */
+uint64_t publish_pin_bytes(const struct publish *p, const struct publish_pin *pin);

@@ -60,6 +60,7 @@ struct daemon {
     struct api_server *api;
     struct version_log versions;
     struct loop_task reclaim;
+    struct loop_timer reclaim_later;
     struct loop_timer lameduck;
     uint64_t start_revision; /* with what exists at start */
     struct loop_timer ready_timer;
@@ -352,6 +353,8 @@ static int dns_bind(struct daemon *d, struct err *e)
         .query_acl_count = o->access_query.count,
         .explain_acl = explain->count ? (const char *const *)explain->items : networks,
         .explain_acl_count = explain->count ? explain->count : network_count,
+        .transfer_acl = (const char *const *)o->access_transfer.items,
+        .transfer_acl_count = o->access_transfer.count,
         .denied_drop = *o->access_denied == 'd',
         .max_stale_us = o->zone_max_stale_us,
     };
@@ -415,10 +418,15 @@ static void version_note(void *arg, const struct store_batch *batch)
     loop_end_of_turn(&d->reclaim);
 }
 
+#define RECLAIM_AGAIN_US 500000
+
 static void reclaim_run(void *arg)
 {
     struct daemon *d = arg;
-    zones_reclaim(d->zones);
+    if (zones_reclaim(d->zones))
+        loop_end_of_turn(&d->reclaim);
+    else if (zones_garbage(d->zones) > 0) /* a reader has it, for a batch or for a transfer */
+        loop_timer_set(&d->reclaim_later, clock_mono_us() + RECLAIM_AGAIN_US);
 }
 
 /* True when every worker answers from a version that includes revision (K-FRESH, ?waitForDNS=true).
@@ -738,8 +746,10 @@ static int serve(struct options *options, const struct http_tls *tls)
     d.loop = loop_new();
     loop_timer_init(&d.lameduck, d.loop, lameduck_over, &d);
     loop_task_init(&d.reclaim, d.loop, reclaim_run, &d);
+    loop_timer_init(&d.reclaim_later, d.loop, reclaim_run, &d);
     int rc = run(&d);
     loop_timer_fini(&d.lameduck);
+    loop_timer_fini(&d.reclaim_later);
     loop_task_fini(&d.reclaim);
     loop_free(d.loop);
     return rc;

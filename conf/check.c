@@ -112,6 +112,15 @@ const char *check_network(const char *value)
     return strchr(value, '/') ? check_cidr(value) : "is not \"any\", an address or a network";
 }
 
+const char *check_transfer(const char *value)
+{
+    const char *why = check_network(value);
+    bool is_name = why && !strpbrk(value, "/:") && check_zone(value) == NULL;
+    return is_name && (*value < '0' || *value > '9')
+               ? "is not a network; this version has no TSIG keys"
+               : why;
+}
+
 const char *check_nsid(const char *value)
 {
     return strlen(value) <= 255 ? NULL : "is longer than 255 octets";

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "dns/answer_transfer.h"
 #include "dns/message.h"
 
 /* ---- records from the index ---- */
@@ -270,24 +271,10 @@ static void answer_name(struct message *m, const struct zone_version *v, const s
         answer_match(m, v, &match, &owner);
 }
 
-/* Not loaded yet, or without the source for too long: never a denial. */
-static bool is_ready(const struct message *m, const struct zone_version *v)
+bool message_is_ready(const struct message *m, const struct zone_version *v)
 {
     int64_t limit_us = m->ctx->opts->max_stale_us;
     return v && v->loaded_us != 0 && (limit_us == 0 || m->ctx->stale_us <= limit_us);
-}
-
-static void answer_transfer(struct message *m, const struct zone_version *v, const struct query *q)
-{
-    const struct zone_apex *apex = v ? zone_apex_find(v, q->name) : NULL;
-    size_t apex_len = 0;
-    if (apex)
-        zone_node_name(apex->node, &apex_len);
-    bool is_ours = apex && apex_len == q->name_len;
-    if (is_ours || (q->type == RR_AXFR && m->peer->proto == DNS_UDP))
-        message_fail(m, RCODE_REFUSED, EDE_PROHIBITED);
-    else
-        message_fail(m, RCODE_NOTAUTH, EDE_NOT_AUTHORITATIVE);
 }
 
 static void answer_chaos(struct message *m, const struct query *q)
@@ -320,7 +307,7 @@ static void answer_query(struct message *m, const struct zone_version *v, const 
         message_fail(m, RCODE_FORMERR, EDE_NONE); /* */
     } else if (q->type == RR_AXFR || q->type == RR_IXFR) {
         answer_transfer(m, v, q);
-    } else if (is_ready(m, v)) {
+    } else if (message_is_ready(m, v)) {
         answer_name(m, v, q);
     } else if (v && !zone_apex_find(v, q->name)) {
         message_fail(m, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE);

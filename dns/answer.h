@@ -30,11 +30,14 @@
 #define DNS_NSID_MAX        128
 #define DNS_CHAOS_MAX       255
 
+struct transfer;
+
 struct answer_opts {
     uint16_t udp_size; /* 512..4096 */
     bool rotate;
     struct access_list query_acl;
-    struct access_list explain_acl; /* who is told why a name is not there (access.explain) */
+    struct access_list explain_acl;  /* who is told why a name is not there (access.explain) */
+    struct access_list transfer_acl; /* access.transfer */
     bool denied_drop;
     bool cookies;
     struct cookie_secrets secrets;
@@ -58,6 +61,11 @@ struct dns_context {
     const struct zone_node *seen[ANSWER_SEEN_SLOTS];
     char why[REASON_TEXT_MAX]; /* text of the EDE being written */
     size_t why_len;
+    /* Storage for a transfer over this stream, its version kept; NULL when the quota is spent, and
+     * where there is no such function. Asked only for a client that may have the zone (R-110); its
+     * first message is the response, the owner writes the others. */
+    struct transfer *(*transfer_new)(void *arg);
+    void *transfer_arg;
 };
 /* seed need not be random in tests. */
 void dns_context_init(struct dns_context *ctx, const struct answer_opts *opts,

@@ -54,6 +54,8 @@ const char *counters_close_word(enum dns_tcp_close reason)
         return "evicted";
     case TCP_CLOSE_REFUSED:
         return "refused";
+    case TCP_CLOSE_TRANSFER:
+        return "transfer";
     case TCP_CLOSE_STOP:
         return "stop";
     case TCP_CLOSE_REASONS:
@@ -72,6 +74,33 @@ const char *counters_edns_word(enum dns_edns_error kind)
     case EDNS_BAD_COOKIE:
         return "cookie";
     case EDNS_ERRORS:
+        break;
+    }
+    return NULL;
+}
+
+const char *counters_transfer_word(enum dns_transfer result)
+{
+    switch (result) {
+    case TRANSFER_DONE:
+        return "done";
+    case TRANSFER_DENIED:
+        return "denied";
+    case TRANSFER_QUOTA:
+        return "quota";
+    case TRANSFER_CLOSED:
+        return "closed";
+    case TRANSFER_STALLED:
+        return "stalled";
+    case TRANSFER_TIME:
+        return "time";
+    case TRANSFER_MEMORY:
+        return "memory";
+    case TRANSFER_RECORD:
+        return "record";
+    case TRANSFER_STOP:
+        return "stop";
+    case TRANSFER_RESULTS:
         break;
     }
     return NULL;

@@ -22,19 +22,33 @@ enum dns_drop {
 };
 
 enum dns_tcp_close {
-    TCP_CLOSE_CLIENT,  /* end of stream, everything answered */
-    TCP_CLOSE_RESET,   /* reset or another socket error */
-    TCP_CLOSE_IDLE,    /* nothing asked for dns.tcp-idle */
-    TCP_CLOSE_MESSAGE, /* a message took too long to arrive */
-    TCP_CLOSE_STALLED, /* the client does not read its answers */
-    TCP_CLOSE_SHORT,   /* a message of fewer than 12 octets */
-    TCP_CLOSE_EVICTED, /* the oldest idle one made room */
-    TCP_CLOSE_REFUSED, /* a limit was reached and nothing was idle */
-    TCP_CLOSE_STOP,    /* shutdown */
+    TCP_CLOSE_CLIENT,   /* end of stream, everything answered */
+    TCP_CLOSE_RESET,    /* reset or another socket error */
+    TCP_CLOSE_IDLE,     /* nothing asked for dns.tcp-idle */
+    TCP_CLOSE_MESSAGE,  /* a message took too long to arrive */
+    TCP_CLOSE_STALLED,  /* the client does not read its answers */
+    TCP_CLOSE_SHORT,    /* a message of fewer than 12 octets */
+    TCP_CLOSE_EVICTED,  /* the oldest idle one made room */
+    TCP_CLOSE_REFUSED,  /* a limit was reached and nothing was idle */
+    TCP_CLOSE_TRANSFER, /* a transfer beyond its limits */
+    TCP_CLOSE_STOP,     /* shutdown */
     TCP_CLOSE_REASONS
 };
 
 enum dns_edns_error { EDNS_MALFORMED, EDNS_BADVERS, EDNS_BAD_COOKIE, EDNS_ERRORS };
+
+enum dns_transfer {
+    TRANSFER_DONE,    /* to the last SOA */
+    TRANSFER_DENIED,  /* access.transfer */
+    TRANSFER_QUOTA,   /* too many at once */
+    TRANSFER_CLOSED,  /* the client closed or reset the connection */
+    TRANSFER_STALLED, /* the client did not read */
+    TRANSFER_TIME,    /* longer than TRANSFER_TIME_US */
+    TRANSFER_MEMORY,  /* its version held back too much (TRANSFER_PIN_BYTES) */
+    TRANSFER_RECORD,  /* a record fits into no message */
+    TRANSFER_STOP,    /* shutdown */
+    TRANSFER_RESULTS
+};
 
 #define DNS_RCODES 17 /* 0..16 (BADVERS) */
 
@@ -46,6 +60,8 @@ struct dns_counters {
     _Atomic uint64_t edns_errors[EDNS_ERRORS];
     _Atomic uint64_t tcp_opened;
     _Atomic uint64_t tcp_closed[TCP_CLOSE_REASONS];
+    _Atomic uint64_t transfers[TRANSFER_RESULTS];
+    _Atomic uint64_t transfers_begun; /* what has begun and not ended is running */
 };
 
 static inline void counter_add(_Atomic uint64_t *counter, uint64_t by)
@@ -65,3 +81,4 @@ const char *counters_rcode_word(unsigned rcode);
 const char *counters_drop_word(enum dns_drop reason);
 const char *counters_close_word(enum dns_tcp_close reason);
 const char *counters_edns_word(enum dns_edns_error kind);
+const char *counters_transfer_word(enum dns_transfer result);

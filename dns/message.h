@@ -46,6 +46,9 @@ void message_begin(struct message *m, struct dns_context *ctx, const struct dns_
                    const struct query *q, uint8_t *out, size_t room);
 /* An error instead of an answer: no records, AA=0. */
 void message_fail(struct message *m, enum dns_rcode rcode, enum ede_code ede);
+/* False when not loaded yet, or without the source for too long: never a denial (R-031, R-032).
+ * version may be NULL. */
+bool message_is_ready(const struct message *m, const struct zone_version *version);
 /* The request has an OPT: the room kept for it says so. */
 static inline bool message_has_opt(const struct message *m)
 {

@@ -179,7 +179,7 @@ static bool parse_additional(struct query *q, struct buf_in *in, bool is_last, s
 
 /* The one record that a request may carry in its authority section: the SOA of an IXFR (RFC 1995
  * section 3). */
-static __attribute__((noinline)) bool parse_client_soa(const struct query *q, struct buf_in *in)
+static __attribute__((noinline)) bool parse_client_soa(struct query *q, struct buf_in *in)
 {
     uint8_t name[NAME_MAX_WIRE];
     struct record rr;
@@ -191,7 +191,8 @@ static __attribute__((noinline)) bool parse_client_soa(const struct query *q, st
         if (read_name(q, &rdata, name) == 0)
             return false;
     }
-    return buf_in_left(&rdata) == 20;
+    q->ixfr_serial = buf_u32(&rdata);
+    return !rdata.failed && buf_in_left(&rdata) == 16;
 }
 
 /* Step 7: everything behind the question, to the last octet. */
@@ -229,6 +230,7 @@ enum query_verdict query_parse(struct query *q, const uint8_t *packet, size_t le
     q->cookie = NULL;
     q->cookie_len = q->name_len = 0;
     q->udp_size = q->type = q->class = 0;
+    q->ixfr_serial = 0;
     if (q->opcode != 0)
         return QUERY_NOTIMP;
 

@@ -59,6 +59,8 @@ struct query {
                               malformed */
     size_t cookie_len;
 
+    uint32_t ixfr_serial; /* IXFR: what the client has (RFC 1995 section 3) */
+
     bool has_tsig;
     uint8_t tsig_key[NAME_MAX_WIRE], tsig_algorithm[NAME_MAX_WIRE]; /* folded, decompressed */
     size_t tsig_key_len, tsig_algorithm_len;

@@ -8,13 +8,14 @@
 #include "base/metrics.h"
 #include "dns/listen.h"
 #include "dns/server_private.h"
+#include "dns/tcp_transfers.h"
 #include "zones/zone.h"
 
 #define ALIVE_US   5000000 /* */
 #define FIRST_US   2000000 /* */
 #define MESSAGE_US 2000000
 #define STALL_US   5000000
-#define FAMILIES   9
+#define FAMILIES   11
 
 struct dns_server {
     struct dns_shared shared;
@@ -58,6 +59,9 @@ static int set_answer_opts(struct answer_opts *a, const struct dns_opts *opts, s
     if (rc == 0)
         rc = access_list_init(&a->explain_acl, "access.explain", opts->explain_acl,
                               opts->explain_acl_count, e);
+    if (rc == 0)
+        rc = access_list_init(&a->transfer_acl, "access.transfer", opts->transfer_acl,
+                              opts->transfer_acl_count, e);
     return rc;
 }
 
@@ -105,7 +109,10 @@ int dns_server_bind(const struct dns_opts *opts, struct publish *zones, struct d
     shared->worker_count = opts->workers;
     shared->workers = xcalloc(opts->workers, sizeof(struct worker *));
     shared->timing = (struct tcp_timing){opts->tcp_idle_us, FIRST_US, MESSAGE_US, STALL_US};
+    shared->limits = (struct transfer_limits){TRANSFER_TIME_US, TRANSFER_PIN_BYTES};
     tcp_registry_init(&shared->registry, opts->tcp_max, opts->tcp_max_per_client, opts->workers);
+    shared->registry.max_transfers = TRANSFERS_MAX;
+    shared->registry.max_transfers_per_client = TRANSFERS_PER_CLIENT;
     s->listen = xcalloc(opts->listen_count, sizeof *s->listen);
     s->texts = xcalloc(opts->listen_count, sizeof *s->texts);
     int rc = set_answer_opts(&shared->answer, opts, e);
@@ -156,6 +163,7 @@ void dns_server_stop(struct dns_server *s)
     tcp_registry_fini(&shared->registry);
     access_list_fini(&shared->answer.query_acl);
     access_list_fini(&shared->answer.explain_acl);
+    access_list_fini(&shared->answer.transfer_acl);
     free(shared->workers);
     free(s->listen);
     free(s->texts);
@@ -193,6 +201,11 @@ bool dns_server_is_alive(const struct dns_server *s)
 struct tcp_timing *dns_server_timing(struct dns_server *s)
 {
     return &s->shared.timing;
+}
+
+struct transfer_limits *dns_server_transfer_limits(struct dns_server *s)
+{
+    return &s->shared.limits;
 }
 
 struct worker *dns_server_worker(struct dns_server *s, unsigned i)
@@ -280,6 +293,21 @@ static void collect_tcp_closed(struct buf_out *out, const struct metric_family *
                SUM_AT(arg, tcp_closed, i));
 }
 
+static void collect_transfers(struct buf_out *out, const struct metric_family *f, void *arg)
+{
+    for (unsigned i = 0; i < TRANSFER_RESULTS; i++)
+        sample(out, f, "result", counters_transfer_word((enum dns_transfer)i),
+               SUM_AT(arg, transfers, i));
+}
+
+static void collect_running(struct buf_out *out, const struct metric_family *f, void *arg)
+{
+    double running = SUM(arg, transfers_begun);
+    for (unsigned i = 0; i < TRANSFER_RESULTS; i++)
+        running -= i == TRANSFER_DENIED || i == TRANSFER_QUOTA ? 0 : SUM_AT(arg, transfers, i);
+    metrics_sample(out, f->name, NULL, running < 0 ? 0 : running);
+}
+
 static void collect_revision(struct buf_out *out, const struct metric_family *f, void *arg)
 {
     const struct dns_server *s = arg;
@@ -312,6 +340,11 @@ void dns_server_register_metrics(struct dns_server *s)
          collect_tcp_opened, s},
         {"ordinald_dns_tcp_closed_total", METRIC_COUNTER, "TCP connections closed.",
          collect_tcp_closed, s},
+        {"ordinald_dns_transfers_total", METRIC_COUNTER,
+         "Zone transfers over a stream, and those refused, by how they ended.", collect_transfers,
+         s},
+        {"ordinald_dns_transfers_running", METRIC_GAUGE, "Zone transfers that pin a version now.",
+         collect_running, s},
         {"ordinald_dns_zone_revision", METRIC_GAUGE,
          "Store revision of the zone version that queries are answered from.", collect_revision, s},
         {"ordinald_dns_source_age_seconds", METRIC_GAUGE,

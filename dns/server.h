@@ -29,6 +29,8 @@ struct dns_opts {
     size_t query_acl_count;
     const char *const *explain_acl; /* access.explain: CIDRs or "any" */
     size_t explain_acl_count;
+    const char *const *transfer_acl; /* access.transfer: CIDRs or "any"; none: nobody */
+    size_t transfer_acl_count;
     bool denied_drop;     /* access.denied: drop */
     int64_t max_stale_us; /* zone.max-stale, 0: no limit */
 };

@@ -12,14 +12,16 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "dns/tcp_frames.h"
+#include "dns/tcp_transfers.h"
 #include "dns/wire.h"
 
-#define ACCEPT_BUDGET 64
-#define READ_SIZE     65536
-#define FRAME_SIZE    65537  /* TCP_MESSAGE_MAX and its length */
-#define OUT_LIMIT     65536  /* answers queued; above, a connection is neither read nor answered */
-#define RUN_BUDGET    262144 /* octets of answers per callback */
-#define PAUSE_US      200000 /* without descriptors */
+#define ACCEPT_BUDGET   64
+#define READ_SIZE       65536
+#define FRAME_SIZE      65537 /* TCP_MESSAGE_MAX and its length */
+#define OUT_LIMIT       65536 /* answers queued; above, a connection is neither read nor answered */
+#define RUN_BUDGET      262144 /* octets of answers per callback */
+#define TRANSFER_BUDGET 65536  /* octets of transfers per callback */
+#define PAUSE_US        200000 /* without descriptors */
 
 struct tcp_io { /* scratch of one callback */
     uint8_t in[READ_SIZE];
@@ -37,6 +39,7 @@ struct tcp_conn {
     struct tcp_entry entry;
     struct dns_peer peer;
     struct tcp_frames frames;
+    struct tcp_transfers transfers;
     uint8_t *out; /* owned: answers that the socket did not take, out[out_at..out_len) */
     size_t out_at, out_len;
     int64_t due_us,
@@ -65,10 +68,18 @@ static struct tcp_conn *conn_from(void *arg)
     return c;
 }
 
+static enum dns_transfer transfer_result(enum dns_tcp_close reason)
+{
+    if (reason == TCP_CLOSE_STALLED)
+        return TRANSFER_STALLED;
+    return reason == TCP_CLOSE_STOP ? TRANSFER_STOP : TRANSFER_CLOSED;
+}
+
 static void conn_close(struct tcp_conn *c, enum dns_tcp_close reason)
 {
     struct worker *w = c->worker;
     counter_add(&w->counters.tcp_closed[reason], 1);
+    tcp_transfers_end(&c->transfers, transfer_result(reason));
     event_del(&c->read);
     event_del(&c->write);
     event_del(&c->timer);
@@ -156,6 +167,12 @@ static void conn_flush(struct tcp_conn *c)
 
 /* ---- answering ---- */
 
+static struct transfer *on_transfer(void *arg)
+{
+    struct tcp_conn *c = arg;
+    return tcp_transfers_open(&c->transfers);
+}
+
 /* Answers whole messages until there are none, the client does not read, or the budget is spent. */
 static void conn_answer(struct tcp_conn *c)
 {
@@ -164,6 +181,8 @@ static void conn_answer(struct tcp_conn *c)
     size_t used = 0, budget = RUN_BUDGET;
     const struct zone_version *version = worker_enter(w);
     int64_t keepalive_ds = c->is_eof ? 0 : w->shared->timing.idle_us / 100000;
+    w->ctx.transfer_new = on_transfer;
+    w->ctx.transfer_arg = c;
     c->peer.keepalive_ds = keepalive_ds > UINT16_MAX ? UINT16_MAX : (uint16_t)keepalive_ds;
     while (!c->is_closing && !c->is_dead && out_left(c) <= OUT_LIMIT && budget > 0) {
         const uint8_t *message;
@@ -189,9 +208,34 @@ static void conn_answer(struct tcp_conn *c)
         }
     }
     worker_leave(w);
+    w->ctx.transfer_new = NULL;
     if (used > 0)
         conn_write(c, out, used);
     tcp_frames_trim(&c->frames);
+}
+
+/* Writes on while the socket takes it, then leaves the thread to others. */
+static void conn_transfer(struct tcp_conn *c)
+{
+    uint8_t *out = c->worker->tcp_io->out;
+    size_t budget = TRANSFER_BUDGET;
+    while (tcp_transfers_are_running(&c->transfers) && out_left(c) == 0 && !c->is_dead &&
+           budget > 0) {
+        bool failed;
+        size_t size = tcp_transfers_next(&c->transfers, out + 2, &failed);
+        c->is_dead = failed;
+        if (size == 0)
+            continue;
+        put16(out, (uint16_t)size);
+        conn_write(c, out, size + 2);
+        budget -= size + 2 < budget ? size + 2 : budget;
+    }
+}
+
+/* More can be done at once, without waiting for the socket. */
+static bool has_work(const struct tcp_conn *c)
+{
+    return tcp_transfers_are_running(&c->transfers) || tcp_frames_is_ready(&c->frames);
 }
 
 static void set_reading(struct tcp_conn *c, bool is_reading)
@@ -209,8 +253,9 @@ static void conn_wait(struct tcp_conn *c)
     const struct tcp_timing *timing = &c->worker->shared->timing;
     bool was_partial = c->is_partial;
     bool is_sending = out_left(c) > 0, is_ready = tcp_frames_is_ready(&c->frames);
-    c->is_partial = !is_sending && tcp_frames_is_partial(&c->frames);
-    c->is_idle = !is_sending && !is_ready && !c->is_partial;
+    bool is_busy = is_sending || has_work(c);
+    c->is_partial = !is_busy && tcp_frames_is_partial(&c->frames);
+    c->is_idle = !is_busy && !c->is_partial;
     tcp_registry_set_idle(&c->worker->shared->registry, &c->entry, c->is_idle);
     set_reading(c, !c->is_eof && !c->is_closing && !is_ready && out_left(c) <= OUT_LIMIT);
     if (is_sending) {
@@ -218,7 +263,7 @@ static void conn_wait(struct tcp_conn *c)
             CHECK(event_add(&c->write, NULL) == 0);
             set_due(c, timing->stall_us, TCP_CLOSE_STALLED);
         }
-    } else if (is_ready) {
+    } else if (is_busy) {
         c->due_us = 0; /* the budget is spent: go on after the others */
         set_timer(c, 0);
     } else if (!c->has_asked) {
@@ -236,11 +281,14 @@ static void conn_run(struct tcp_conn *c)
 {
     if (!c->is_dead)
         conn_answer(c);
+    if (!c->is_dead)
+        conn_transfer(c);
+    bool is_all_sent = out_left(c) == 0 && !tcp_transfers_are_running(&c->transfers);
     if (c->is_dead)
         conn_close(c, TCP_CLOSE_RESET);
-    else if (c->is_closing && out_left(c) == 0)
+    else if (c->is_closing && is_all_sent)
         conn_close(c, TCP_CLOSE_SHORT);
-    else if (c->is_eof && out_left(c) == 0 && !tcp_frames_is_ready(&c->frames))
+    else if (c->is_eof && is_all_sent && !tcp_frames_is_ready(&c->frames))
         conn_close(c, TCP_CLOSE_CLIENT);
     else
         conn_wait(c);
@@ -290,7 +338,7 @@ static void on_conn_timer(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct tcp_conn *c = conn_from(arg);
     c->timer_us = 0;
-    if (out_left(c) == 0 && tcp_frames_is_ready(&c->frames)) {
+    if (out_left(c) == 0 && has_work(c)) {
         conn_run(c);
     } else if (clock_mono_us() < c->due_us) {
         set_timer(c, c->due_us);
@@ -322,6 +370,9 @@ void tcp_open(struct worker *w, int fd, const struct dns_peer *peer)
     c->fd = fd;
     c->peer = *peer;
     c->is_idle = true;
+    c->transfers =
+        (struct tcp_transfers){.conn = c, .worker = w, .entry = &c->entry, .peer = &c->peer};
+    list_init(&c->transfers.running);
     list_push_back(&w->conns, &c->link);
     CHECK(event_assign(&c->read, w->base, fd, EV_READ | EV_PERSIST, on_conn_readable, c) == 0);
     CHECK(event_assign(&c->write, w->base, fd, EV_WRITE, on_conn_writable, c) == 0);
@@ -335,6 +386,16 @@ void tcp_close_evicted(struct worker *w)
     struct tcp_entry *entry;
     while ((entry = tcp_registry_next_evicted(&w->shared->registry, w->index)))
         conn_close(LIST_ENTRY(entry, struct tcp_conn, entry), TCP_CLOSE_EVICTED);
+}
+
+void tcp_close_overdue(struct worker *w)
+{
+    struct tcp_conn *c;
+    enum dns_transfer result;
+    while ((c = tcp_transfers_overdue(w, &result))) {
+        tcp_transfers_end(&c->transfers, result);
+        conn_close(c, TCP_CLOSE_TRANSFER);
+    }
 }
 
 /* Out of descriptors: the spare one takes the connection off the queue, so that accept does not

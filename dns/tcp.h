@@ -5,6 +5,9 @@
  *                        | 2 s                               | above: stop reading; 5 s without
  * progress v                                   v closed                              closed
  *
+ * A transfer goes on whenever the socket has taken what was written, a few messages per turn;
+ * queries that come meanwhile are answered between its messages.
+ *
  * Nothing blocks and nothing waits in a callback. A connection belongs to the worker that accepted
  * it. */
 #pragma once
@@ -18,6 +21,8 @@ void tcp_start(struct tcp_listener *listener);
 void tcp_stop_listening(struct tcp_listener *listener);
 /* Closes what the registry chose on this worker. */
 void tcp_close_evicted(struct worker *w);
+/* Closes the connections whose transfer is beyond its limits. */
+void tcp_close_overdue(struct worker *w);
 /* Answers what has been received on every connection, sends what the sockets take, closes. */
 void tcp_drain(struct worker *w);
 /* Takes a connected stream socket as if it had been accepted (tests use one end of a socketpair).

@@ -10,7 +10,7 @@
 struct tcp_client {
     struct tcp_client *next;
     struct list entries;
-    unsigned count, evicting;
+    unsigned count, evicting, transfers;
     uint8_t key[9]; /* family, then address or prefix */
 };
 
@@ -158,6 +158,28 @@ void tcp_registry_leave(struct tcp_registry *reg, struct tcp_entry *entry)
     client->count--;
     reg->total--;
     client_drop_if_unused(reg, client);
+    pthread_mutex_unlock(&reg->lock);
+}
+
+bool tcp_registry_begin_transfer(struct tcp_registry *reg, struct tcp_entry *entry)
+{
+    pthread_mutex_lock(&reg->lock);
+    bool may_begin = reg->transfers < reg->max_transfers &&
+                     entry->client->transfers < reg->max_transfers_per_client;
+    if (may_begin) {
+        reg->transfers++;
+        entry->client->transfers++;
+    }
+    pthread_mutex_unlock(&reg->lock);
+    return may_begin;
+}
+
+void tcp_registry_end_transfer(struct tcp_registry *reg, struct tcp_entry *entry)
+{
+    pthread_mutex_lock(&reg->lock);
+    CHECK(reg->transfers > 0 && entry->client->transfers > 0);
+    reg->transfers--;
+    entry->client->transfers--;
     pthread_mutex_unlock(&reg->lock);
 }
 

@@ -31,7 +31,8 @@ struct tcp_entry {
 struct tcp_registry {
     pthread_mutex_t lock;
     unsigned max, max_per_client;
-    unsigned total, evicting;
+    unsigned max_transfers, max_transfers_per_client;
+    unsigned total, evicting, transfers;
     uint64_t idle_clock;
     uint8_t key[16]; /* of the hash */
     struct list idle;
@@ -52,6 +53,10 @@ bool tcp_registry_admit(struct tcp_registry *reg, struct tcp_entry *entry, const
                         size_t addr_len, unsigned worker, int *wake);
 void tcp_registry_set_idle(struct tcp_registry *reg, struct tcp_entry *entry, bool is_idle);
 void tcp_registry_leave(struct tcp_registry *reg, struct tcp_entry *entry);
+/* One more zone transfer on this connection; false when all of them, or its client's, are too many.
+ */
+bool tcp_registry_begin_transfer(struct tcp_registry *reg, struct tcp_entry *entry);
+void tcp_registry_end_transfer(struct tcp_registry *reg, struct tcp_entry *entry);
 /* The next connection that this worker must close, or NULL. It stays entered until
  * tcp_registry_leave. */
 struct tcp_entry *tcp_registry_next_evicted(struct tcp_registry *reg, unsigned worker);

@@ -54,6 +54,7 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct worker *w = worker_from(arg);
     atomic_store_explicit(&w->beat_us, clock_mono_us(), memory_order_relaxed);
+    tcp_close_overdue(w);
 }
 
 static struct event_base *new_base(void)
@@ -81,6 +82,7 @@ struct worker *worker_new(struct dns_shared *shared, unsigned index, const int *
     w->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     CHECK(w->wake_fd >= 0);
     list_init(&w->conns);
+    list_init(&w->transfers);
     w->listen_count = count;
     w->udp = xcalloc(count, sizeof *w->udp);
     w->tcp = xcalloc(count, sizeof *w->tcp);

@@ -35,10 +35,17 @@ struct tcp_timing {
     int64_t stall_us;   /* without progress while answers wait to be sent */
 };
 
+/* Of transfers: dns/tcp_transfers.h; tests set lower ones. */
+struct transfer_limits {
+    int64_t transfer_us;
+    uint64_t transfer_pin_bytes;
+};
+
 struct dns_shared {
     struct answer_opts answer;
     struct publish *zones;
     struct tcp_timing timing;
+    struct transfer_limits limits;
     struct tcp_registry registry;
     _Atomic int64_t stale_since_us; /* mono, 0: the source is there */
     struct worker **workers;
@@ -80,6 +87,7 @@ struct worker {
     struct tcp_listener *tcp;
     size_t listen_count;
     struct list conns;
+    struct list transfers; /* running, of all connections */
     struct udp_batch *batch;
     struct tcp_io *tcp_io;
     struct error_limit errors;

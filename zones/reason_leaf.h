@@ -19,6 +19,11 @@ struct reason {
     uint8_t bytes[];
 };
 
+static inline size_t reason_size(const struct reason *reason)
+{
+    return sizeof *reason + reason->name_len + reason->text_len + reason->hole_len;
+}
+
 static inline const char *reason_text(const struct reason *reason)
 {
     return (const char *)reason->bytes + reason->name_len;

@@ -16,14 +16,9 @@ static size_t text_len(const char *text)
     return len <= REASON_TEXT_MAX ? len : utf8_cut(text, REASON_TEXT_MAX);
 }
 
-static size_t leaf_size(const struct reason *r)
-{
-    return sizeof *r + r->name_len + r->text_len + r->hole_len;
-}
-
 static size_t reason_bytes(const struct reason *reason)
 {
-    return size_allocated(leaf_size(reason));
+    return size_allocated(reason_size(reason));
 }
 
 static bool service_name(const struct zones *zones, const char *ns, const char *service,
@@ -76,7 +71,7 @@ static void put(struct zone_txn *txn, const struct name_builder *name, const str
         memcpy(leaf->bytes + name->len + text_size, hole, hole_size);
     const struct reason *old = find(txn, name);
     bool is_same =
-        old && leaf_size(old) == leaf_size(leaf) && memcmp(old, leaf, leaf_size(leaf)) == 0;
+        old && reason_size(old) == reason_size(leaf) && memcmp(old, leaf, reason_size(leaf)) == 0;
     bool is_full =
         !old && cow_head(txn->zones->reasons).leaves >= REASONS_MOST && (text_size || leaf->is_set);
     if (is_same || is_full) {

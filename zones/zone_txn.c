@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "zones/reason_leaf.h"
 #include "zones/zones_state.h"
 
 #define BATCH_NODES 256 /* freed together, so that freeing can be budgeted */
@@ -269,10 +270,26 @@ static void free_garbage(void *ptr)
     free(ptr);
 }
 
-static void retire(struct zones *zones, publish_free_fn *fn, void *ptr)
+static size_t garbage_bytes(const struct cow_garbage *garbage)
 {
-    publish_retire(zones->publish, fn, ptr);
+    return sizeof *garbage + garbage->bytes + garbage->cap * sizeof *garbage->nodes;
+}
+
+static void retire(struct zones *zones, publish_free_fn *fn, void *ptr, size_t bytes)
+{
+    publish_retire_sized(zones->publish, fn, ptr, bytes);
     zones->pending++;
+}
+
+/* A node with the sets that nobody shares. */
+static size_t leaving_bytes(const struct zone_node *node)
+{
+    size_t bytes = node_bytes(node);
+    for (size_t i = 0; i < (size_t)node->set_count + node->hidden_count; i++) {
+        if (node->set[i]->refs == 1)
+            bytes += rrset_bytes(node->set[i]);
+    }
+    return bytes;
 }
 
 static void retire_nodes(struct zone_txn *txn)
@@ -284,7 +301,10 @@ static void retire_nodes(struct zone_txn *txn)
         batch->zones = txn->zones;
         batch->count = count;
         memcpy(batch->node, txn->gone.items + at, count * sizeof(void *));
-        retire(txn->zones, free_batch, batch);
+        size_t bytes = sizeof *batch + count * sizeof(void *);
+        for (size_t i = 0; i < count; i++)
+            bytes += leaving_bytes(batch->node[i]);
+        retire(txn->zones, free_batch, batch, bytes);
     }
 }
 
@@ -294,11 +314,12 @@ static void retire_reasons(struct zone_txn *txn)
     struct cow_garbage *garbage = xcalloc(1, sizeof *garbage);
     cow_commit(txn->zones->reasons, garbage);
     if (garbage->count > 0)
-        retire(txn->zones, free_garbage, garbage);
+        retire(txn->zones, free_garbage, garbage, garbage_bytes(garbage));
     else
         free_garbage(garbage);
     for (size_t i = 0; i < txn->gone_reasons.count; i++)
-        retire(txn->zones, free, txn->gone_reasons.items[i]);
+        retire(txn->zones, free, txn->gone_reasons.items[i],
+               reason_size(txn->gone_reasons.items[i]));
 }
 
 void zone_txn_publish(struct zone_txn *txn, uint64_t revision)
@@ -318,9 +339,9 @@ void zone_txn_publish(struct zone_txn *txn, uint64_t revision)
     struct zone_version *version = make_version(txn, revision);
     struct zone_version *old = own(publish_current(zones->publish));
     retire_nodes(txn);
-    retire(zones, free_garbage, garbage);
+    retire(zones, free_garbage, garbage, garbage_bytes(garbage));
     if (old)
-        retire(zones, free, old);
+        retire(zones, free, old, sizeof *old + old->apex_count * sizeof(struct zone_apex));
     publish_push(zones->publish, version);
     txn_drop(txn);
 }

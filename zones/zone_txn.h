@@ -49,6 +49,8 @@ struct publish *zones_publish(struct zones *zones);
 const struct zone_version *zones_current(const struct zones *zones);
 /* Frees retired memory within a budget; true when more is left (call again next turn). */
 bool zones_reclaim(struct zones *zones);
+/* Entries of retired memory not freed yet: budget, or a reader or a pin that may still see them. */
+size_t zones_garbage(const struct zones *zones);
 
 struct zone_txn *zone_txn_new(struct zones *zones);
 void zone_txn_free(struct zone_txn *txn); /* aborts */

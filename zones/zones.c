@@ -99,6 +99,11 @@ bool zones_reclaim(struct zones *zones)
     return left > 0 && freed >= RECLAIM_BUDGET; /* fewer: the rest waits for readers */
 }
 
+size_t zones_garbage(const struct zones *zones)
+{
+    return zones->pending;
+}
+
 size_t zones_serial_count(const struct zones *zones)
 {
     return zones->info_count;

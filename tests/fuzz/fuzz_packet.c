@@ -2,13 +2,14 @@
  * octet (R-002, R-003).
  *
  * Input: one octet of options (1: TCP, 2: IPv6 client, 4: not loaded, 8: stale, 16: NSID, 32:
- * CHAOS), then the packet. */
+ * CHAOS, 64: may transfer), then the packet. */
 #include <ldns/ldns.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
+#include "dns/transfer.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/dns/zone_fixture.h"
 
@@ -85,11 +86,36 @@ static void check_response(const uint8_t *m, size_t len, const uint8_t *query, s
     ldns_pkt_free(pkt);
 }
 
+static struct transfer transfer;
+static bool has_transfer;
+
+static struct transfer *on_transfer(void *arg)
+{
+    (void)arg;
+    has_transfer = true;
+    return &transfer;
+}
+
+/* The messages behind the first one, some of them. */
+static void check_transfer(const uint8_t *query)
+{
+    uint8_t *out = xmalloc(DNS_TCP_MAX);
+    for (int i = 0; i < 3 && !transfer_is_over(&transfer); i++) {
+        size_t len = transfer_next(&transfer, out);
+        CHECK(len > 0 && len <= TRANSFER_MESSAGE && get(out + 4) == 0);
+        check_response(out, len, query, 0);
+    }
+    free(out);
+}
+
 static void init(void)
 {
+    const char *any = "any";
     if (fixture.zones)
         return;
     fixture_init(&fixture, true);
+    CHECK(access_list_init(&fixture.opts.transfer_acl, "access.transfer", &any, 1, NULL) == 0);
+    fixture.ctx->transfer_new = on_transfer;
     fixture_init(&unloaded, false);
 }
 
@@ -104,6 +130,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fixture.ctx->stale_us = choice & 8 ? 1000000 : 0;
     fixture.opts.nsid_len = choice & 16 ? DNS_NSID_MAX : 0;
     fixture.opts.chaos_len = choice & 32 ? DNS_CHAOS_MAX : 0;
+    fixture.opts.transfer_acl.any = choice & 64;
+    has_transfer = false;
     const struct zone_version *version = zones_current(choice & 4 ? unloaded.zones : fixture.zones);
 
     size_t room = choice & 1 ? DNS_TCP_MAX : fixture.opts.udp_size;
@@ -116,6 +144,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         unsigned rcode = out[3] & 15;
         if (!(choice & 1) && rcode != RCODE_NOERROR && rcode != RCODE_NXDOMAIN)
             CHECK(len <= size - 1 + 11 + 6); /* */
+        CHECK(!has_transfer || (rcode == RCODE_NOERROR && (choice & 65) == 65));
+        if (has_transfer)
+            check_transfer(data + 1);
     } else {
         CHECK(size - 1 < 12 || (data[3] & 0x80));
     }

@@ -110,6 +110,28 @@ static void a_budget_frees_oldest_first_and_goes_on_later(void **state)
     publish_free(p);
 }
 
+static void a_pin_costs_what_was_retired_since(void **state)
+{
+    (void)state;
+    struct publish *p = publish_new(0, &root[0]);
+    publish_retire_sized(p, on_free, &root[0], 1000000);
+    publish_push(p, &root[1]);
+    struct publish_pin *pin = publish_pin_current(p);
+    assert_true(publish_pin_bytes(p, pin) < 200); /* whatever was before */
+    for (uint64_t i = 1; i <= 10; i++) {
+        uint64_t before = publish_pin_bytes(p, pin);
+        publish_retire_sized(p, on_free, &root[i], 5000);
+        assert_true(publish_pin_bytes(p, pin) >= before + 5000);
+        publish_push(p, &root[i + 1]);
+        assert_in_range(publish_pin_bytes(p, pin), i * 5000, i * 5000 + 2000);
+    }
+    publish_reclaim(p, 0);
+    assert_true(publish_pin_bytes(p, pin) > 50000); /* all of it is still there */
+    assert_string_equal(freed, "a");
+    publish_unpin(pin);
+    publish_free(p);
+}
+
 static void a_pin_outlives_the_announcement(void **state)
 {
     (void)state;
@@ -304,6 +326,7 @@ int main(void)
         cmocka_unit_test_setup(nothing_is_freed_before_the_push_that_hides_it, forget),
         cmocka_unit_test_setup(a_reader_keeps_its_version_and_all_later_ones, forget),
         cmocka_unit_test_setup(a_budget_frees_oldest_first_and_goes_on_later, forget),
+        cmocka_unit_test_setup(a_pin_costs_what_was_retired_since, forget),
         cmocka_unit_test_setup(a_pin_outlives_the_announcement, forget),
         cmocka_unit_test_setup(freeing_the_publisher_frees_all_garbage_once, forget),
         cmocka_unit_test_setup(the_oldest_version_in_use_is_the_current_one_when_nobody_reads,
