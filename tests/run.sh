@@ -13,6 +13,7 @@ case ${1:-} in
 esac
 
 if $everything; then sh conf/packages.sh build test all; else sh conf/packages.sh build test; fi
+sh tests/unpack.sh knotd=knot nsd=nsd # for system/differential
 
 jobs=$(nproc)
 step() { printf '\n== %s\n' "$*"; }

@@ -240,7 +240,7 @@ class ZoneFileServer(Server):
     program = None
 
     def __init__(self, folder, build, cpu, zones):
-        unpacked = os.path.join(build, "bench/unpacked")
+        unpacked = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../build/unpacked")
         self.program_path = shutil.which(self.program, path=f"{unpacked}/usr/sbin:{os.environ.get('PATH', '')}{PATH}")
         if not self.program_path:
             raise Missing(f"{self.label}: no {self.program}; run_compare.sh fetches its Debian package")

@@ -3,24 +3,20 @@ lists and watches ordinald's API, and both are asked the vectors of kubernetes-d
 Where they differ on purpose is written in coredns/differences.tsv with the reason; any other difference fails, and so does a row
 of that table that no longer happens. Skips where there is no Go, or no way to the modules."""
 
-import fnmatch
 import http.client
 import ipaddress
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 
 import harness
-from harness import Daemon, Skip, TYPES, query, until
+from harness import Daemon, Skip, query, until
+from second_opinion import ASKED, REVERSE, ZONE, Differences, Said, dashed, free_port, mixed_case, names
 from test_vectors import SETTINGS, load, objects, vectors
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ZONE = "cluster.local."
-REVERSE = ["96.10.in-addr.arpa.", "244.10.in-addr.arpa.", "0.0.d.f.ip6.arpa."]
-ASKED = ["A", "AAAA", "SRV", "PTR", "TXT", "ANY", "CNAME", "NS", "SOA", "MX", "HTTPS", "DS", "TYPE666"]
 
 
 def build():
@@ -30,14 +26,6 @@ def build():
         raise Skip(made.stdout.strip())
     assert made.returncode == 0, "coredns/build.sh: exit %d" % made.returncode
     return made.stdout.strip()
-
-
-def free_port():
-    """A port that was free a moment ago, for UDP and TCP: CoreDNS cannot tell which one it got."""
-    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-        tcp.bind(("127.0.0.1", 0))
-        udp.bind(tcp.getsockname())
-        return tcp.getsockname()[1]
 
 
 class CoreDNS:
@@ -98,166 +86,15 @@ class CoreDNS:
             return f.read()
 
 
-# ---- what to ask ----
-
-def names_below_service(service, slices):
-    meta, spec = service["metadata"], service["spec"]
-    base = f"{meta['name']}.{meta['namespace']}.svc.{ZONE}"
-    ports = list(spec.get("ports", []))
-    hosts = ["missing", "*", "any", "a.b.c.d"]
-    for piece in slices:
-        ports += piece.get("ports", [])
-        for endpoint in piece["endpoints"]:
-            hosts += [endpoint["hostname"]] if "hostname" in endpoint else []
-            hosts += [dashed(address) for address in endpoint["addresses"]]
-    yield base
-    yield f"{base}{meta['namespace']}.svc.{ZONE}"  # what a search list makes of it
-    for label in ("_tcp", "_udp", "_sctp", "tcp", "_", "_._tcp", "_none._tcp"):
-        yield f"{label}.{base}"
-    for port in ports:
-        for proto in ("tcp", "udp"):
-            if "name" in port:
-                yield f"_{port['name']}._{proto}.{base}"
-                yield f"{port['name']}.{proto}.{base}"
-                yield f"x._{port['name']}._{proto}.{base}"
-    for host in hosts:
-        yield f"{host}.{base}"
-        yield f"_tcp.{host}.{base}"
-        yield f"x.{host}.{base}"
-        for port in ports[:1]:
-            yield f"_{port.get('name', '')}._tcp.{host}.{base}"
-
-
-def dashed(address):
-    text = str(ipaddress.ip_address(address)).replace(".", "-").replace(":", "-")
-    return ("0" if text.startswith("-") else "") + text + ("0" if text.endswith("-") else "")
-
-
-def names_of_address(address):
-    """The reverse name, a name below it, its neighbour, and every node above it down to the zone's apex."""
-    name = ipaddress.ip_address(address).reverse_pointer + "."
-    if not any(name.endswith("." + zone) for zone in REVERSE):
-        return
-    yield "x." + name
-    yield "f." + name.split(".", 1)[1] if "ip6" in name else "254." + name.split(".", 1)[1]
-    while name not in REVERSE:
-        yield name
-        name = name.split(".", 1)[1]
-    yield name
-
-
-def addresses_of(state):
-    for obj in state:
-        if obj["kind"] == "Service":
-            yield from (a for a in obj["spec"].get("clusterIPs", []) if a != "None")
-        elif obj["kind"] == "EndpointSlice":
-            yield from (a for endpoint in obj["endpoints"] for a in endpoint["addresses"])
-        elif obj["kind"] == "Pod":
-            yield from (ip["ip"] for ip in obj.get("status", {}).get("podIPs", []))
-
-
-def names(state):
-    """Every name that the objects could own, and many that they must not."""
-    spaces = [o["metadata"]["name"] for o in state if o["kind"] == "Namespace"] + ["absent"]
-    out = {ZONE, *REVERSE}
-    out.update(f"{label}.{ZONE}" for label in ("svc", "pod", "dns", "ns.dns", "x.ns.dns", "dns-version", "x.dns-version", "foo", "*"))
-    for space in spaces:
-        out.update((f"{space}.svc.{ZONE}", f"{space}.pod.{ZONE}", f"missing.{space}.svc.{ZONE}", f"missing.{space}.pod.{ZONE}"))
-    for service in (o for o in state if o["kind"] == "Service"):
-        out.update(names_below_service(service, [
-            o for o in state if o["kind"] == "EndpointSlice" and o["metadata"]["namespace"] == service["metadata"]["namespace"]
-            and o["metadata"]["labels"]["kubernetes.io/service-name"] == service["metadata"]["name"]]))
-    for address in set(addresses_of(state)):
-        out.update(names_of_address(address))
-        for space in spaces:
-            out.update((f"{dashed(address)}.{space}.pod.{ZONE}", f"x.{dashed(address)}.{space}.pod.{ZONE}"))
-    return sorted(out)
-
-
-def mixed_case(name):
-    return "".join(c.upper() if i % 2 else c for i, c in enumerate(name))
-
-
 # ---- what they say ----
 
-class Said:
-    """An answer in words that can be compared: order and case, the serial (K-SERIAL) and weights (K-SRV) aside."""
-
-    def __init__(self, reply):
-        self.answer = " ".join([reply.rcode] + sorted({self.record(r) for r in reply.answer}))
-        if reply.rcode == "NOERROR" and not reply.answer:
-            self.answer = "NODATA"
-        self.authority = " ".join(sorted({self.record(r) for r in reply.authority})) or "-"
-        self.additional = " ".join(sorted({self.record(r) for r in reply.additional})) or "-"
-        self.flags = " ".join(f for f in ("aa", "tc", "ra", "ad", "z") if getattr(reply, f)) or "-"
-
-    @staticmethod
-    def record(r):
-        data = r.data if r.type == "TXT" else r.data.lower()
-        fields = data.split(" ")
-        if r.type == "SOA":
-            data = " ".join(fields[:2] + ["serial"] + fields[3:])
-        if r.type == "SRV":
-            data = " ".join(fields[:1] + ["weight"] + fields[2:])
-        return f"({r.name.lower()} {r.ttl} {r.type} {data})"
-
-
-def compare(ours, theirs):
-    """The part in which two answers differ, with what each says: an answer that differs entails the rest."""
-    for part in ("answer", "authority", "additional", "flags"):
-        a, b = getattr(ours, part), getattr(theirs, part)
-        if a != b:
-            return part, a, b
-    return None
+def differences():
+    return Differences(os.path.join(HERE, "coredns/differences.tsv"), 2, "CoreDNS")
 
 
 def ask_both(daemon, coredns, name, qtype, tcp=False):
     message = query(name, qtype)
     return [Said(harness.Reply(harness.exchange(where, message, tcp))) for where in (daemon.dns, coredns.dns)]
-
-
-class Differences:
-    """The table of differences: which rows happened, and what no row allows."""
-
-    def __init__(self):
-        with open(os.path.join(HERE, "coredns/differences.tsv")) as f:
-            self.rows = [line.rstrip("\n").split("\t") for line in f if line.strip() and not line.startswith("#")]
-        assert all(len(row) == 6 for row in self.rows)
-        self.seen = set()
-        self.unlisted = []
-        self.asked = 0
-
-    def note(self, name, qtype, ours, theirs):
-        self.asked += 1
-        difference = compare(ours, theirs)
-        if difference and not self.allows(name.lower(), qtype, *difference):
-            part, a, b = difference
-            self.unlisted.append(f"{name} {qtype}: {part}: ordinald {a}, CoreDNS {b}")
-
-    def allows(self, name, qtype, part, a, b):
-        """All rows that fit count as seen, so that a row hidden behind another one is not taken for gone."""
-        rows = [i for i, (names_, types, part_, ours, theirs, reason) in enumerate(self.rows)
-                if part == part_ and fits_any(name, names_) and fits_any(qtype, types) and fits(a, ours) and fits(b, theirs)]
-        self.seen.update(rows)
-        return bool(rows)
-
-    def gone(self):
-        return ["\t".join(row) for i, row in enumerate(self.rows) if i not in self.seen]
-
-
-def fits(text, pattern):
-    return fnmatch.fnmatchcase(text, pattern)
-
-
-def fits_any(text, patterns):
-    """Patterns parted by commas; one that begins with ! takes out what an earlier one let in."""
-    inside = False
-    for pattern in patterns.split(","):
-        if pattern.startswith("!"):
-            inside = inside and not fits(text, pattern[1:])
-        else:
-            inside = inside or fits(text, pattern)
-    return inside
 
 
 # ---- tests ----
@@ -266,25 +103,23 @@ def test_every_answer_is_that_of_coredns_or_a_listed_difference():
     with Daemon(*SETTINGS) as d:
         load(d)
         with CoreDNS(d) as c:
-            table = Differences()
+            table = differences()
             for number, name, qtype, rcode, answer in vectors(ZONE):
                 for tcp in (False, True):
-                    table.note(name, qtype, *ask_both(d, c, name, qtype, tcp))
+                    table.note((name.lower(), qtype), *ask_both(d, c, name, qtype, tcp))
             for name in names(objects()):
                 for qtype in ASKED:
-                    table.note(name, qtype, *ask_both(d, c, name, qtype))
-                table.note(mixed_case(name), "A", *ask_both(d, c, mixed_case(name), "A"))
-                table.note(mixed_case(name), "SRV", *ask_both(d, c, mixed_case(name), "SRV"))
+                    table.note((name.lower(), qtype), *ask_both(d, c, name, qtype))
+                table.note((name.lower(), "A"), *ask_both(d, c, mixed_case(name), "A"))
+                table.note((name.lower(), "SRV"), *ask_both(d, c, mixed_case(name), "SRV"))
             print(f"      {table.asked} questions, {len(table.rows)} kinds of difference")
-            assert not table.unlisted, f"{len(table.unlisted)} differences that coredns/differences.tsv does not list:\n" + \
-                "\n".join(table.unlisted[:int(os.environ.get("ORDINALD_SHOW", 40))])
-            assert not table.gone(), "differences that no longer happen:\n" + "\n".join(table.gone())
+            table.must_be_complete("coredns/differences.tsv")
 
 
 def test_the_page_gives_the_reason_of_every_difference():
     with open(os.path.join(HERE, "../../docs/coredns.md")) as f:
         reasons = [line[2:] for line in f if line.startswith("- ")]
-    want = [row[5] for row in Differences().rows]
+    want = [row[5] for row in differences().rows]
     assert len(reasons) == len(want), f"{len(want)} rows, {len(reasons)} reasons in docs/coredns.md"
     for have, reason in zip(reasons, want):
         assert have.startswith(reason + ". ") or have.rstrip("\n").rstrip(".") == reason, f"docs/coredns.md: {have!r}, row: {reason!r}"
@@ -311,9 +146,9 @@ def agree(daemon, coredns, addresses, replicas):
     asked += [(f"{dashed(a)}.default.pod.{ZONE}", "A") for a in addresses]
 
     def differing():
-        table = Differences()
+        table = differences()
         for name, qtype in asked:
-            table.note(name, qtype, *ask_both(daemon, coredns, name, qtype))
+            table.note((name.lower(), qtype), *ask_both(daemon, coredns, name, qtype))
         return table.unlisted
     try:
         until("CoreDNS follows", lambda: not differing())
