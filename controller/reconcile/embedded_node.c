@@ -490,22 +490,26 @@ static int sync_gone(struct embedded *em, const char *uid, const char *ns, const
     return 0;
 }
 
-/* The fenced incarnations of one node, or of all embedded ones. */
+/* Its fenced incarnations of one node, or of all embedded ones. */
+static void queue_fences(struct embedded *em, const struct object *obj, const char *node)
+{
+    const struct identity_view *identity = identity_view(obj);
+    for (size_t i = 0; i < identity->fenced_count; i++) {
+        const char *of = fence_node(identity, i);
+        char kind[UUID_TEXT_SIZE + 8];
+        if (node ? strcmp(of, node) != 0 : !keymap_has(&em->by_name, of))
+            continue;
+        (void)snprintf(kind, sizeof kind, "gone/%s", identity->fenced_uids[i]);
+        queue_at(em, 0, kind, obj->ns, obj->name);
+    }
+}
+
 static void queue_fences_of(struct embedded *em, const char *node)
 {
     struct store_view view = head(em);
     struct view_cursor cur;
-    for (view_seek(&cur, &view, KIND_IDENTITY, NULL, NULL); cur.object; view_next(&cur)) {
-        const struct identity_view *identity = identity_view(cur.object);
-        for (size_t i = 0; i < identity->fenced_count; i++) {
-            const char *of = fence_node(identity, i);
-            char kind[UUID_TEXT_SIZE + 8];
-            if (node ? strcmp(of, node) != 0 : !keymap_has(&em->by_name, of))
-                continue;
-            (void)snprintf(kind, sizeof kind, "gone/%s", identity->fenced_uids[i]);
-            queue_at(em, 0, kind, cur.object->ns, cur.object->name);
-        }
-    }
+    for (view_seek(&cur, &view, KIND_IDENTITY, NULL, NULL); cur.object; view_next(&cur))
+        queue_fences(em, cur.object, node);
 }
 
 /* ---- the row ---- */
@@ -546,6 +550,8 @@ static void embedded_on_change(struct runner *runner, void *state,
         node->was_seen |= obj->mod_revision != 0; /* not when a lost commit took it back */
         obey_annotation(em, change);
         queue_at(em, 0, "node", "", obj->name);
+    } else if (obj->kind->id == KIND_IDENTITY && change->after) {
+        queue_fences(em, change->after, NULL); /* a release that was lost has to be made again */
     }
 }
 

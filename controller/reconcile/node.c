@@ -103,8 +103,8 @@ static void on_node(struct nodes *n, const struct store_change *change)
     }
     w->missing_us = 0;
     w->is_counted = strcmp(node_view(node)->ready_status, "Unknown") != 0;
-    bool is_undone =
-        node->mod_revision != 0; /* a lost commit gives an old state back: no heartbeat */
+    /* A lost commit gives an old state back, which has a revision: no heartbeat. */
+    bool is_undone = node->mod_revision != 0;
     if (!n->is_writing && !is_undone && is_report(change))
         w->beat_us = clock_mono_us();
     queue(n, node->name);
@@ -134,6 +134,18 @@ static void on_pod(struct nodes *n, const struct store_change *change)
         queue(n, name);
 }
 
+/* Fences of nodes that are not there any more are released in time, also when a commit that did so
+ * was lost. */
+static void on_identity(struct nodes *n, const struct object *obj)
+{
+    const struct identity_view *identity = identity_view(obj);
+    for (size_t i = 0; i < identity->fenced_count; i++) {
+        const char *name = fence_node(identity, i);
+        if (*name && !keymap_has(&n->watched, name) && !find_node(n, name))
+            watch_node(n, name)->missing_us = clock_mono_us();
+    }
+}
+
 static void node_on_change(struct runner *runner, void *state, const struct store_change *change)
 {
     (void)runner;
@@ -143,6 +155,8 @@ static void node_on_change(struct runner *runner, void *state, const struct stor
         on_pod(n, change);
     } else if (obj->kind->id == KIND_NODE) {
         on_node(n, change);
+    } else if (obj->kind->id == KIND_IDENTITY && change->after) {
+        on_identity(n, change->after);
     } else if (obj->kind->id == KIND_LEASE && strcmp(obj->ns, LEASE_NAMESPACE) == 0) {
         bool is_renewed =
             change->after && (!change->before || lease_view(change->before)->renew_us !=
@@ -730,14 +744,8 @@ static void *node_start(struct runner *runner)
     }
     for (view_seek(&cur, &view, KIND_POD, NULL, NULL); cur.object; view_next(&cur))
         on_pod(n, &(struct store_change){.after = cur.object});
-    for (view_seek(&cur, &view, KIND_IDENTITY, NULL, NULL); cur.object; view_next(&cur)) {
-        const struct identity_view *identity = identity_view(cur.object);
-        for (size_t i = 0; i < identity->fenced_count; i++) {
-            const char *name = fence_node(identity, i);
-            if (*name && !view_find(&view, KIND_NODE, "", name))
-                watch_node(n, name)->missing_us = clock_mono_us();
-        }
-    }
+    for (view_seek(&cur, &view, KIND_IDENTITY, NULL, NULL); cur.object; view_next(&cur))
+        on_identity(n, cur.object);
     n->collect_us = clock_mono_us();
     queue(n, WATCH_KEY);
     return n;

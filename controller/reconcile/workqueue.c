@@ -10,6 +10,8 @@
 
 #define BACKOFF_FIRST_US   INT64_C(5000)
 #define BACKOFF_LONGEST_US (INT64_C(16) * 60 * 1000000)
+/* Failed syncs in a row that may call for the next one by what they wrote. */
+#define EAGER_MOST 16
 
 /* IDLE: only its failures are remembered.  READY: on the list, in order of queueing.  LATER: in the
  * heap, by due time. */
@@ -19,6 +21,7 @@ struct entry {
     struct list link;
     enum entry_state state;
     unsigned failures;
+    unsigned eager; /* failed syncs in a row that called for the next one at once */
     int64_t due_us;
     int64_t
         after_us; /* READY: also asked for at this time, 0 = not; a failed sync must not lose it */
@@ -166,10 +169,19 @@ void workqueue_add(struct workqueue *q, const char *key, int64_t due_us)
 void workqueue_retry(struct workqueue *q, const char *key, int64_t now_us)
 {
     struct entry *e = entry_get(q, key);
-    if (e->state == ENTRY_READY) { /* its own writes called for it: that has to wait, too */
+    /* Its own writes called for it: they may let the rest succeed, or have to be told in a status.
+     * One that writes each time and never succeeds has to wait in the end. */
+    bool is_called = e->state == ENTRY_READY;
+    if (is_called && e->eager < EAGER_MOST) {
+        e->eager++;
+        return;
+    }
+    if (is_called) {
         list_remove(&e->link);
         q->ready_count--;
         e->state = ENTRY_IDLE;
+    } else {
+        e->eager = 0;
     }
     int64_t wait_us = BACKOFF_FIRST_US;
     for (unsigned i = 0; i < e->failures && wait_us < BACKOFF_LONGEST_US; i++)
@@ -193,14 +205,17 @@ void workqueue_forget(struct workqueue *q, const char *key)
     if (!e)
         return;
     e->failures = 0;
+    e->eager = 0;
     if (e->state == ENTRY_IDLE)
         free(keymap_take(&q->entries, key));
 }
 
 char *workqueue_take(struct workqueue *q, int64_t now_us)
 {
-    while (q->heap_count > 0 && q->heap[0]->due_us <= now_us)
+    while (q->heap_count > 0 && q->heap[0]->due_us <= now_us) {
+        q->heap[0]->eager = 0;
         make_ready(q, q->heap[0]);
+    }
     if (list_is_empty(&q->ready))
         return NULL;
     struct entry *e = LIST_ENTRY(q->ready.next, struct entry, link);
@@ -209,7 +224,7 @@ char *workqueue_take(struct workqueue *q, int64_t now_us)
     e->state = ENTRY_IDLE;
     e->after_us = 0; /* the sync asks anew */
     char *key = xstrdup(e->key);
-    if (e->failures == 0)
+    if (e->failures == 0 && e->eager == 0)
         free(keymap_take(&q->entries, key));
     return key;
 }

@@ -11,7 +11,9 @@ struct workqueue *workqueue_new(void);
 void workqueue_free(struct workqueue *q);
 /* Ready now (mono 0) or at due_us; a key already queued keeps the earlier time. */
 void workqueue_add(struct workqueue *q, const char *key, int64_t due_us);
-/* Queues with exponential backoff, 5 ms doubled up to 16 min, jittered via base/random. */
+/* A failure: queues with exponential backoff, 5 ms doubled up to 16 min, jittered via base/random.
+ * A key that was added since it was taken, by what the failed sync wrote, stays ready, 16 times in
+ * a row at most. */
 void workqueue_retry(struct workqueue *q, const char *key, int64_t now_us);
 /* A success: the key's backoff starts anew next time. */
 void workqueue_forget(struct workqueue *q, const char *key);

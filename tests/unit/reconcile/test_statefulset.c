@@ -936,8 +936,9 @@ SCENARIO(
     "\"not valid\"}},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"resources\":{\"requests\":{"
     "\"storage\":\"1Mi\"}}}}]}",
     "pods = ", "claims = ",
-    "events FailedCreate = 1 Create Claim data-kubia-0 for Pod kubia-0 in StatefulSet kubia "
-    "failed error: PersistentVolumeClaim \"data-kubia-0\" is invalid: ...; 1 Create Pod "
+    /* twice: its status, written the first time, calls for the set once more */
+    "events FailedCreate = 2 Create Claim data-kubia-0 for Pod kubia-0 in StatefulSet kubia "
+    "failed error: PersistentVolumeClaim \"data-kubia-0\" is invalid: ...; 2 Create Pod "
     "kubia-0 in StatefulSet kubia failed error: failed to create PVC data-kubia-0: ...")
 
 /* ---- time ---- */

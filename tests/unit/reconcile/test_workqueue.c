@@ -85,23 +85,51 @@ static void failures_back_off_from_5_ms_to_16_minutes(void **state)
     workqueue_free(q);
 }
 
-/* A sync that fails after writing something hears of its own write: that is no reason to run again
- * before the backoff is over. */
-static void what_a_failed_sync_called_for_waits_too(void **state)
+/* A sync that fails after writing something hears of its own write and goes on, as what it wrote
+ * may be all that was missing; one that writes each time has to wait for its backoff. */
+static void what_a_failed_sync_called_for_is_tried_a_few_times(void **state)
 {
     (void)state;
     struct workqueue *q = workqueue_new();
-    workqueue_add(q, "other", 0);
+    for (int round = 0; round < 3; round++) {
+        workqueue_add(q, "k", 0);
+        for (int i = 0; i < 17; i++) {
+            expect_take(q, 1000, "k");
+            workqueue_add(q, "k", 0);
+            workqueue_retry(q, "k", 1000);
+        }
+        expect_take(q, 1000, NULL);
+        assert_int_equal(workqueue_length(q), 1);
+        workqueue_add(q, "k", 0); /* somebody else's change: once, as it writes still */
+        expect_take(q, 1000, "k");
+        workqueue_add(q, "k", 0);
+        workqueue_retry(q, "k", 1000);
+        expect_take(q, 1000, NULL);
+        expect_take(q, 1000 + 5000 * 2, "k"); /* the wait is over: it may again */
+        workqueue_add(q, "k", 0);
+        workqueue_retry(q, "k", 1000);
+        expect_take(q, 1000, "k");
+        workqueue_forget(q, "k"); /* at last */
+        assert_int_equal(workqueue_length(q), 0);
+    }
+    workqueue_free(q);
+}
+
+/* One that fails without a write in between has not written each time. */
+static void a_failed_sync_that_wrote_nothing_waits(void **state)
+{
+    (void)state;
+    struct workqueue *q = workqueue_new();
     workqueue_add(q, "k", 0);
-    expect_take(q, 1000, "other");
-    expect_take(q, 1000, "k");
-    workqueue_add(q, "k", 0);
-    workqueue_add(q, "other", 0);
-    workqueue_retry(q, "k", 1000);
-    assert_int_equal(workqueue_length(q), 2);
-    expect_take(q, 1000, "other");
-    expect_take(q, 1000, NULL);
-    expect_take(q, 6000, "k");
+    for (int i = 0; i < 100; i++) {
+        expect_take(q, 1000, "k");
+        workqueue_add(q, "k", 0); /* what it wrote */
+        workqueue_retry(q, "k", 1000);
+        expect_take(q, 1000, "k");
+        workqueue_retry(q, "k", 1000);
+        expect_take(q, 1000, NULL);
+        workqueue_add(q, "k", 0); /* somebody's change */
+    }
     workqueue_free(q);
 }
 
@@ -117,10 +145,12 @@ static void a_failed_sync_keeps_its_timer(void **state)
         workqueue_retry(q, "k", 1000);
     }
     workqueue_add(q, "k", 0);
-    expect_take(q, 1000, "k");
-    workqueue_add(q, "k", 0);
-    workqueue_add(q, "k", 4000);
-    workqueue_retry(q, "k", 1000);
+    for (int i = 0; i < 17; i++) {
+        expect_take(q, 1000, "k");
+        workqueue_add(q, "k", 0);
+        workqueue_add(q, "k", 4000);
+        workqueue_retry(q, "k", 1000);
+    }
     expect_take(q, 3999, NULL);
     expect_take(q, 4000, "k");
     workqueue_retry(q, "k", 4000);
@@ -210,7 +240,8 @@ int main(void)
         cmocka_unit_test(a_key_is_queued_once_and_in_order),
         cmocka_unit_test(a_later_key_waits_and_the_earlier_time_wins),
         cmocka_unit_test(failures_back_off_from_5_ms_to_16_minutes),
-        cmocka_unit_test(what_a_failed_sync_called_for_waits_too),
+        cmocka_unit_test(what_a_failed_sync_called_for_is_tried_a_few_times),
+        cmocka_unit_test(a_failed_sync_that_wrote_nothing_waits),
         cmocka_unit_test(a_failed_sync_keeps_its_timer),
         cmocka_unit_test(it_agrees_with_a_list_of_due_times),
         cmocka_unit_test(a_keymap_keeps_what_was_not_taken),
