@@ -475,6 +475,7 @@ static int store_start(struct daemon *d, struct err *e)
         .path = o->store_path,
         .history_us = o->store_history_us,
         .history_bytes = (size_t)o->store_history_bytes,
+        .names_first = true,
     };
     struct registry_opts rules = {
         .pod_range = (const char *const *)o->nodes_pod_range.items,
@@ -486,9 +487,14 @@ static int store_start(struct daemon *d, struct err *e)
     int rc = store_open(&opts, d->loop, &d->store, e);
     if (rc == 0)
         rc = registry_new(d->store, &rules, &d->registry, e);
-    if (rc == 0)
-        rc = registry_bootstrap(d->registry, e);
     return rc;
+}
+
+/* What names do not need. */
+static int store_complete(struct daemon *d, struct err *e)
+{
+    int rc = store_load_rest(d->store, e);
+    return rc < 0 ? rc : registry_bootstrap(d->registry, e);
 }
 
 static void store_stop(struct daemon *d)
@@ -586,6 +592,7 @@ static const struct stage stages[] = {
     {"store", store_start, store_stop},
     {"names", content_load, reconcile_end},
     {"dns", dns_start, NULL},
+    {"store", store_complete, NULL},
     {"reconcile", reconcile_begin, NULL},
     {"api", api_start, api_stop},
 };

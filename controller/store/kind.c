@@ -198,6 +198,12 @@ const struct kind *kind_get(enum kind_id id)
     return &kinds[id];
 }
 
+bool kind_feeds_names(const struct kind *kind)
+{
+    return kind->id == KIND_NAMESPACE || kind->id == KIND_SERVICE || kind->id == KIND_SLICE ||
+           kind->id == KIND_POD;
+}
+
 const struct kind *kind_by_resource(const char *group, const char *resource)
 {
     for (size_t i = 0; i < KIND_COUNT; i++)

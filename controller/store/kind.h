@@ -49,6 +49,8 @@ struct kind {
 };
 
 const struct kind *kind_get(enum kind_id id);
+/* The DNS names are made of objects of these kinds alone: a start reads them first. */
+bool kind_feeds_names(const struct kind *kind);
 /* NULL when there is none. */
 const struct kind *kind_by_resource(const char *group, const char *resource);
 const struct kind *kind_by_name(const char *api_version, const char *name);

@@ -11,8 +11,8 @@
 enum { BATCH_RECORDS = 256, BATCHES = 8 };
 
 struct item {
-    MDB_val key, value; /* in the map as long as the transaction is open */
-    struct object *obj; /* NULL: the caller decodes it */
+    struct load_item record;
+    uint64_t mod_revision; /* 0: it is damaged, the caller says how */
 };
 
 struct batch {
@@ -40,10 +40,11 @@ static int fill(struct ahead *a, struct batch *batch)
     batch->count = 0;
     while (batch->count < BATCH_RECORDS) {
         struct item *item = &batch->items[batch->count];
-        if ((rc = mdb_cursor_get(a->cursor, &item->key, &item->value, MDB_NEXT)) != 0)
+        MDB_val *key = &item->record.key, *value = &item->record.value;
+        if ((rc = mdb_cursor_get(a->cursor, key, value, MDB_NEXT)) != 0)
             break;
-        item->obj = record_decode_view(item->key.mv_data, item->key.mv_size, item->value.mv_data,
-                                       item->value.mv_size);
+        (void)record_check(key->mv_data, key->mv_size, value->mv_data, value->mv_size,
+                           &item->mod_revision);
         batch->count++;
     }
     return rc;
@@ -101,42 +102,72 @@ static void give_back(struct ahead *a)
     pthread_mutex_unlock(&a->lock);
 }
 
-/* After a failure the objects of later records are of no use. */
-static int take_batch(struct batch *batch, int failed, const struct store_loader *to, struct err *e)
+static void leave(struct load_rest *rest, const struct load_item *record)
 {
-    for (size_t i = 0; i < batch->count; i++) {
-        struct item *item = &batch->items[i];
-        if (failed) {
-            object_unref(item->obj);
-            continue;
-        }
-        if (!item->obj)
-            failed = record_decode(item->key.mv_data, item->key.mv_size, item->value.mv_data,
-                                   item->value.mv_size, &item->obj, e);
-        if (!failed)
-            to->object(to->arg, item->obj);
+    if (rest->count == rest->cap) {
+        rest->cap = rest->cap ? 2 * rest->cap : BATCH_RECORDS;
+        rest->items = xrealloc(rest->items, rest->cap * sizeof(*rest->items));
     }
-    return failed;
+    rest->items[rest->count++] = *record;
 }
 
-static int take_all(struct ahead *a, const struct store_loader *to, struct err *e)
+static int take(const struct load_item *record, const struct store_loader *to, struct err *e)
+{
+    struct object *obj;
+    int rc = record_decode_checked(record->key.mv_data, record->key.mv_size, record->value.mv_data,
+                                   record->value.mv_size, &obj, e);
+    if (rc == 0)
+        to->object(to->arg, obj);
+    return rc;
+}
+
+static int take_batch(const struct batch *batch, const struct store_loader *to,
+                      struct load_rest *rest, struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; i < batch->count && rc == 0; i++) {
+        const struct item *item = &batch->items[i];
+        const MDB_val *key = &item->record.key, *value = &item->record.value;
+        struct object *never;
+        if (item->mod_revision == 0) {
+            rc = record_decode(key->mv_data, key->mv_size, value->mv_data, value->mv_size, &never,
+                               e);
+            CHECK(rc < 0);
+            break;
+        }
+        to->revision(to->arg, item->mod_revision);
+        if (rest && !kind_feeds_names(record_kind(key->mv_data, key->mv_size)))
+            leave(rest, &item->record);
+        else
+            rc = take(&item->record, to, e);
+    }
+    return rc;
+}
+
+static void stop_helper(struct ahead *a)
+{
+    pthread_mutex_lock(&a->lock);
+    a->is_stopped = true;
+    pthread_cond_signal(&a->changed);
+    pthread_mutex_unlock(&a->lock);
+}
+
+static int take_all(struct ahead *a, const struct store_loader *to, struct load_rest *rest,
+                    struct err *e)
 {
     struct batch *batch;
     int failed = 0;
-    while ((batch = wait_for_batch(a))) {
-        failed = take_batch(batch, failed, to, e);
-        if (failed) {
-            pthread_mutex_lock(&a->lock);
-            a->is_stopped = true;
-            pthread_mutex_unlock(&a->lock);
-        }
+    while (!failed && (batch = wait_for_batch(a))) {
+        failed = take_batch(batch, to, rest, e);
         give_back(a);
     }
+    if (failed)
+        stop_helper(a);
     return failed;
 }
 
-int load_ahead(MDB_txn *txn, MDB_dbi table, const struct store_loader *to, int *lmdb_rc,
-               struct err *e)
+int load_ahead(MDB_txn *txn, MDB_dbi table, const struct store_loader *to, struct load_rest *rest,
+               int *lmdb_rc, struct err *e)
 {
     struct ahead *a = xcalloc(1, sizeof(*a));
     pthread_t helper;
@@ -149,7 +180,7 @@ int load_ahead(MDB_txn *txn, MDB_dbi table, const struct store_loader *to, int *
     record_prepare();
     CHECK(pthread_mutex_init(&a->lock, NULL) == 0 && pthread_cond_init(&a->changed, NULL) == 0);
     if ((*lmdb_rc = pthread_create(&helper, NULL, helper_main, a)) == 0) {
-        failed = take_all(a, to, e);
+        failed = take_all(a, to, rest, e);
         CHECK(pthread_join(helper, NULL) == 0);
         *lmdb_rc = a->rc == MDB_NOTFOUND ? 0 : a->rc;
     }
@@ -158,4 +189,19 @@ int load_ahead(MDB_txn *txn, MDB_dbi table, const struct store_loader *to, int *
     pthread_mutex_destroy(&a->lock);
     free(a);
     return failed;
+}
+
+int load_rest(struct load_rest *rest, const struct store_loader *to, struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; i < rest->count && rc == 0; i++)
+        rc = take(&rest->items[i], to, e);
+    load_rest_fini(rest);
+    return rc;
+}
+
+void load_rest_fini(struct load_rest *rest)
+{
+    free(rest->items);
+    *rest = (struct load_rest){0};
 }

@@ -248,11 +248,6 @@ static const struct text_prefix *text_prefix(const struct kind *kind)
     return prefix;
 }
 
-void object_prepare(const struct kind *kind)
-{
-    (void)text_prefix(kind);
-}
-
 bool object_text_fits(const struct kind *kind, const char *text, size_t len)
 {
     const struct text_prefix *prefix = text_prefix(kind);

@@ -13,5 +13,3 @@ bool object_text_fits(const struct kind *kind, const char *text, size_t len);
 void object_set_text(struct object *obj, char *at, const char *text, size_t len);
 /* Sets name from key and kind; false when key and ns are not those of an object of the kind. */
 bool object_name_from_key(struct object *obj);
-/* Makes what these functions share between threads. */
-void object_prepare(const struct kind *kind);

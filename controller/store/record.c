@@ -85,8 +85,7 @@ void record_encode(const struct object *obj, uint64_t create_revision, uint64_t 
     put_u32(bytes + 4, record_crc(bytes + 8, out->len - 8));
 }
 
-/* The kind whose resource is the first part of the key. */
-static const struct kind *kind_of_key(const char *key, size_t len)
+const struct kind *record_kind(const char *key, size_t len)
 {
     for (int id = 0; id < KIND_COUNT; id++) {
         const struct kind *kind = kind_get((enum kind_id)id);
@@ -135,13 +134,14 @@ static struct object *load_view(const struct kind *kind, const char *key, size_t
                        c->view_len);
 }
 
-/* Checks all but what view and text say. NULL, or what is wrong. */
+/* Checks all but the checksum and what view and text say. NULL, or what is wrong. */
 static const char *read_contents(const char *key, size_t key_len, const void *bytes, size_t len,
                                  struct contents *c)
 {
     struct buf_in in;
     buf_in_init(&in, bytes, len);
-    uint32_t format = buf_u32(&in), crc = buf_u32(&in);
+    uint32_t format = buf_u32(&in);
+    (void)buf_u32(&in); /* the checksum */
     c->create_revision = get_u64(&in);
     c->mod_revision = get_u64(&in);
     c->view_len = buf_u32(&in);
@@ -150,14 +150,12 @@ static const char *read_contents(const char *key, size_t key_len, const void *by
         return "it is too short";
     if (format != RECORD_FORMAT)
         return "its format is not known";
-    if (record_crc((const uint8_t *)bytes + 8, len - 8) != crc)
-        return "its checksum is wrong";
     c->view = buf_bytes(&in, c->view_len);
     c->text_len = buf_in_left(&in);
     c->text = buf_bytes(&in, c->text_len);
     if (in.failed)
         return "its view is longer than it";
-    c->kind = kind_of_key(key, key_len);
+    c->kind = record_kind(key, key_len);
     if (!c->kind)
         return "there is no such kind";
     if (c->create_revision == 0 || c->mod_revision < c->create_revision)
@@ -165,25 +163,27 @@ static const char *read_contents(const char *key, size_t key_len, const void *by
     return NULL;
 }
 
-static void set_revisions(struct object *obj, const struct contents *c)
+/* Only of a format that is known: nothing is said of others. */
+static bool has_wrong_checksum(const void *bytes, size_t len)
 {
-    obj->create_revision = c->create_revision;
-    obj->mod_revision = c->mod_revision;
+    struct buf_in in;
+    buf_in_init(&in, bytes, len);
+    uint32_t format = buf_u32(&in), crc = buf_u32(&in);
+    return !in.failed && format == RECORD_FORMAT &&
+           record_crc((const uint8_t *)bytes + 8, len - 8) != crc;
 }
 
-struct object *record_decode_view(const char *key, size_t key_len, const void *bytes, size_t len)
+bool record_check(const char *key, size_t key_len, const void *bytes, size_t len,
+                  uint64_t *mod_revision)
 {
     struct contents c = {0};
-    if (read_contents(key, key_len, bytes, len, &c))
-        return NULL;
-    struct object *obj = load_view(c.kind, key, key_len, &c);
-    if (obj)
-        set_revisions(obj, &c);
-    return obj;
+    bool is_sound = !has_wrong_checksum(bytes, len) && !read_contents(key, key_len, bytes, len, &c);
+    *mod_revision = is_sound ? c.mod_revision : 0;
+    return is_sound;
 }
 
-int record_decode(const char *key, size_t key_len, const void *bytes, size_t len,
-                  struct object **out, struct err *e)
+int record_decode_checked(const char *key, size_t key_len, const void *bytes, size_t len,
+                          struct object **out, struct err *e)
 {
     struct contents c = {0};
     const char *why = read_contents(key, key_len, bytes, len, &c);
@@ -194,16 +194,21 @@ int record_decode(const char *key, size_t key_len, const void *bytes, size_t len
     if (rc < 0)
         return rc;
     CHECK(obj);
-    set_revisions(obj, &c);
+    obj->create_revision = c.create_revision;
+    obj->mod_revision = c.mod_revision;
     *out = obj;
     return 0;
+}
+
+int record_decode(const char *key, size_t key_len, const void *bytes, size_t len,
+                  struct object **out, struct err *e)
+{
+    if (has_wrong_checksum(bytes, len))
+        return damaged(e, key, key_len, "its checksum is wrong");
+    return record_decode_checked(key, key_len, bytes, len, out, e);
 }
 
 void record_prepare(void)
 {
     crc_init();
-    for (int id = 0; id < KIND_COUNT; id++)
-        object_prepare(kind_get((enum kind_id)id));
-    for (int id = 0; id < KIND_COUNT; id++)
-        (void)view_fields_version(kind_get((enum kind_id)id));
 }

@@ -9,6 +9,7 @@
  * are skipped: the text has everything. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,12 +28,18 @@ void record_encode(const struct object *obj, uint64_t create_revision, uint64_t 
 int record_decode(const char *key, size_t key_len, const void *bytes, size_t len,
                   struct object **out, struct err *e);
 
-/* The same from the stored view alone, without reading the text: NULL when anything is not as it
- * should be or the view cannot be used; record_decode then tells why, or reads the text. Any
- * thread, after record_prepare. */
-struct object *record_decode_view(const char *key, size_t key_len, const void *bytes, size_t len);
-/* Makes what other threads share. Control thread. */
+/* The first half of record_decode, which reads every byte: checksum, header, kind. Any thread,
+ * after record_prepare. *mod_revision is 0 when it is not sound; record_decode then tells why. */
+bool record_check(const char *key, size_t key_len, const void *bytes, size_t len,
+                  uint64_t *mod_revision);
+/* The second half. */
+int record_decode_checked(const char *key, size_t key_len, const void *bytes, size_t len,
+                          struct object **out, struct err *e);
+/* Makes what threads share. Control thread. */
 void record_prepare(void);
+
+/* The kind whose resource is the first part of the key, or NULL. Any thread. */
+const struct kind *record_kind(const char *key, size_t key_len);
 
 /* CRC-32 (IEEE 802.3) of bytes. */
 uint32_t record_crc(const void *bytes, size_t len);

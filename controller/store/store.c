@@ -44,12 +44,21 @@ struct loading {
     uint64_t newest, ceiling;
 };
 
+/* The index of slices is all that names need. */
 static void load_object(void *arg, struct object *obj)
 {
     struct loading *l = arg;
-    if (obj->mod_revision > l->newest)
-        l->newest = obj->mod_revision;
-    table_put(l->store->table, &l->txn, obj);
+    if (l->store->is_partial && obj->kind->id != KIND_SLICE)
+        table_put_bare(l->store->table, &l->txn, obj);
+    else
+        table_put(l->store->table, &l->txn, obj);
+}
+
+static void load_revision(void *arg, uint64_t mod_revision)
+{
+    struct loading *l = arg;
+    if (mod_revision > l->newest)
+        l->newest = mod_revision;
 }
 
 static void load_meta(void *arg, const char *name, const char *value)
@@ -64,24 +73,60 @@ static void load_ceiling(void *arg, uint64_t ceiling)
     ((struct loading *)arg)->ceiling = ceiling;
 }
 
+static void load_end(struct loading *l, bool is_good)
+{
+    struct table *table = l->store->table;
+    struct table_txn *txn = &l->txn;
+    if (is_good)
+        table_commit(table, txn);
+    else
+        table_abort(table, &txn, 1);
+    table_reclaim(table);
+}
+
 static int load(struct store *store, struct err *e)
 {
     struct loading l = {.store = store};
-    const struct store_loader loader = {
-        .object = load_object, .meta = load_meta, .ceiling = load_ceiling, .arg = &l};
-    int rc = store->backend->ops->load(store->backend, &loader, e);
-    if (rc < 0) {
-        struct table_txn *txn = &l.txn;
-        table_abort(store->table, &txn, 1);
+    const struct store_loader loader = {.object = load_object,
+                                        .revision = load_revision,
+                                        .meta = load_meta,
+                                        .ceiling = load_ceiling,
+                                        .arg = &l};
+    store->is_partial = store->opts.names_first;
+    int rc = store->backend->ops->load(store->backend, store->is_partial, &loader, e);
+    load_end(&l, rc == 0);
+    if (rc < 0)
         return rc;
-    }
-    table_commit(store->table, &l.txn);
-    table_reclaim(store->table);
     /* Above everything an earlier process handed out, so that its revisions are known to be old. */
     store->revision = store->last_revision = (l.newest > l.ceiling ? l.newest : l.ceiling) + 1;
     store->ceiling = l.ceiling;
     history_init(&store->history, &store->opts, store->revision);
     return 0;
+}
+
+/* Of the objects that were loaded without. */
+static void add_entries(struct loading *l)
+{
+    struct cow_cursor cur;
+    struct cow_root objects = table_objects(l->store->table, false);
+    for (cow_seek(&cur, &table_object_type, objects, NULL, 0, false); cur.leaf; cow_next(&cur)) {
+        const struct object *obj = cur.leaf;
+        if (obj->kind->id != KIND_SLICE)
+            table_add_entries(l->store->table, &l->txn, obj);
+    }
+}
+
+int store_load_rest(struct store *store, struct err *e)
+{
+    struct loading l = {.store = store};
+    const struct store_loader loader = {
+        .object = load_object, .revision = load_revision, .arg = &l};
+    CHECK(store->is_partial);
+    store->is_partial = false;
+    add_entries(&l);
+    int rc = store->backend->ops->load_rest(store->backend, &loader, e);
+    load_end(&l, rc == 0);
+    return rc;
 }
 
 static void destroy(struct store *store);

@@ -39,11 +39,19 @@ struct store_opts {
     int64_t history_us;   /* store.history */
     size_t history_bytes; /* store.history-bytes */
     size_t map_bytes;     /* LMDB map to start with, 0 = 16 GiB */
+    bool names_first;     /* store_load_rest follows */
 };
 /* Opens, loads every object in one scan, builds the indexes. ERR_IO, ERR_UNAVAILABLE (locked by
  * another process), ERR_INVALID (newer or damaged schema): one clear sentence for the start-up line
- * (exit 2). */
+ * (exit 2).
+ *
+ * With names_first only the objects that feed names (kind_feeds_names) and the index of Services'
+ * slices need be there when it returns, so that queries are answered early; all records have been
+ * examined. Until store_load_rest returned, the store may only be read, by its applied view. */
 int store_open(const struct store_opts *opts, struct loop *loop, struct store **out, struct err *e);
+/* All else, and all indexes. ERR_INVALID: a record that is sound says what this program cannot
+ * read; the store may only be closed then. */
+int store_load_rest(struct store *store, struct err *e);
 /* Commits what is staged first (callbacks run). Units, pins and watches made from it may only be
  * freed after. */
 void store_close(struct store *store);

@@ -2,7 +2,8 @@
  * store.
  *
  *   open    store_lmdb_open, store_mem_open: nothing is read yet
- *   load    everything kept, once
+ *   load    everything kept, once; with names_first what does not feed names may be left out
+ *   load_rest  what was left out, once
  *   commit  one batch, all or nothing; done is called once, at once or in a later turn. One commit
  * is in flight at a time finish  brings the commit in flight, if any, to its end before it returns
  *   close   frees the backend; a commit in flight is forgotten
@@ -36,7 +37,8 @@ struct store_commit {
 typedef void store_commit_done_fn(void *arg, enum store_outcome outcome, const struct err *e);
 
 struct store_loader {
-    void (*object)(void *arg, struct object *obj); /* takes the reference */
+    void (*object)(void *arg, struct object *obj);      /* takes the reference */
+    void (*revision)(void *arg, uint64_t mod_revision); /* of each object, also of those left out */
     void (*meta)(void *arg, const char *name, const char *value);
     void (*ceiling)(void *arg, uint64_t ceiling);
     void *arg;
@@ -44,7 +46,9 @@ struct store_loader {
 
 struct store_backend;
 struct store_backend_ops {
-    int (*load)(struct store_backend *backend, const struct store_loader *to, struct err *e);
+    int (*load)(struct store_backend *backend, bool names_first, const struct store_loader *to,
+                struct err *e);
+    int (*load_rest)(struct store_backend *backend, const struct store_loader *to, struct err *e);
     void (*commit)(struct store_backend *backend, const struct store_commit *commit,
                    store_commit_done_fn *done, void *arg);
     void (*finish)(struct store_backend *backend);

@@ -55,6 +55,8 @@ struct lmdb {
     MDB_env *env;
     MDB_dbi objects, meta;
     size_t map_bytes;
+    MDB_txn *loading; /* as long as `rest` holds records */
+    struct load_rest rest;
     struct buf_out record; /* room for one */
     unsigned fail_in;      /* commits until the injected error, 0: none */
     int fail_with;
@@ -249,9 +251,17 @@ static int create_database(const struct lmdb *db, struct err *e)
                    "cannot create %s/" DATABASE_FILE ": %s", db->path, reason(rc));
 }
 
+static void end_loading(struct lmdb *db)
+{
+    load_rest_fini(&db->rest);
+    mdb_txn_abort(db->loading);
+    db->loading = NULL;
+}
+
 static void lmdb_close(struct store_backend *backend)
 {
     struct lmdb *db = lmdb_from(backend);
+    end_loading(db);
     if (db->env)
         mdb_env_close(db->env);
     if (db->dir_fd >= 0)
@@ -263,13 +273,19 @@ static void lmdb_close(struct store_backend *backend)
 
 /* ---- load ---- */
 
-static int load_objects(const struct lmdb *db, MDB_txn *txn, const struct store_loader *to,
+static int damaged_record(const struct lmdb *db, int rc, const struct err *why, struct err *e)
+{
+    return err_set(e, rc, "%s/" DATABASE_FILE ": %s", db->path, why->text);
+}
+
+static int load_objects(struct lmdb *db, bool names_first, const struct store_loader *to,
                         struct err *e)
 {
     struct err why = {0};
-    int rc, failed = load_ahead(txn, db->objects, to, &rc, &why);
+    int rc, failed =
+                load_ahead(db->loading, db->objects, to, names_first ? &db->rest : NULL, &rc, &why);
     if (failed)
-        return err_set(e, failed, "%s/" DATABASE_FILE ": %s", db->path, why.text);
+        return damaged_record(db, failed, &why, e);
     return rc ? open_error(db, rc, e) : 0;
 }
 
@@ -348,18 +364,29 @@ static int load_meta(const struct lmdb *db, MDB_txn *txn, const struct store_loa
     return rc == MDB_NOTFOUND ? 0 : open_error(db, rc, e);
 }
 
-static int lmdb_load(struct store_backend *backend, const struct store_loader *to, struct err *e)
+static int lmdb_load(struct store_backend *backend, bool names_first, const struct store_loader *to,
+                     struct err *e)
 {
     struct lmdb *db = lmdb_from(backend);
-    MDB_txn *txn;
-    int rc = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn);
+    int rc = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &db->loading);
     if (rc)
         return open_error(db, rc, e);
-    rc = load_objects(db, txn, to, e);
+    rc = load_objects(db, names_first, to, e);
     if (rc == 0)
-        rc = load_meta(db, txn, to, e);
-    mdb_txn_abort(txn);
+        rc = load_meta(db, db->loading, to, e);
+    if (rc < 0 || !names_first)
+        end_loading(db);
     return rc;
+}
+
+static int lmdb_load_rest(struct store_backend *backend, const struct store_loader *to,
+                          struct err *e)
+{
+    struct lmdb *db = lmdb_from(backend);
+    struct err why = {0};
+    int rc = load_rest(&db->rest, to, &why);
+    end_loading(db);
+    return rc < 0 ? damaged_record(db, rc, &why, e) : 0;
 }
 
 /* ---- commit ---- */
@@ -535,6 +562,7 @@ static int lmdb_backup(struct store_backend *backend, const char *dir, struct er
 /* ---- the interface ---- */
 
 static const struct store_backend_ops lmdb_ops = {.load = lmdb_load,
+                                                  .load_rest = lmdb_load_rest,
                                                   .commit = lmdb_commit,
                                                   .finish = lmdb_finish,
                                                   .backup = lmdb_backup,

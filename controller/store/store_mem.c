@@ -105,8 +105,10 @@ static void write_disk(struct store_mem *m, const struct store_commit *commit)
 
 /* ---- operations ---- */
 
-static int mem_load(struct store_backend *backend, const struct store_loader *to, struct err *e)
+static int mem_load(struct store_backend *backend, bool names_first, const struct store_loader *to,
+                    struct err *e)
 {
+    (void)names_first;
     struct store_mem *m = mem_from(backend);
     struct cow_cursor cur;
     for (cow_seek(&cur, &kept_type, cow_committed(m->disk), NULL, 0, false); cur.leaf;
@@ -118,6 +120,7 @@ static int mem_load(struct store_backend *backend, const struct store_loader *to
                              kept->mod_revision, &obj, e);
         if (rc < 0)
             return rc;
+        to->revision(to->arg, kept->mod_revision);
         to->object(to->arg, obj);
     }
     for (size_t i = 0; i < m->meta_count; i++)
@@ -190,6 +193,15 @@ static void mem_finish(struct store_backend *backend)
     complete(m);
 }
 
+static int mem_load_rest(struct store_backend *backend, const struct store_loader *to,
+                         struct err *e)
+{
+    (void)backend;
+    (void)to;
+    (void)e;
+    return 0;
+}
+
 static int mem_backup(struct store_backend *backend, const char *dir, struct err *e)
 {
     (void)backend;
@@ -218,6 +230,7 @@ static void mem_close(struct store_backend *backend)
 }
 
 static const struct store_backend_ops mem_ops = {.load = mem_load,
+                                                 .load_rest = mem_load_rest,
                                                  .commit = mem_commit,
                                                  .finish = mem_finish,
                                                  .backup = mem_backup,

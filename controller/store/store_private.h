@@ -74,6 +74,7 @@ struct store {
     int64_t gather_until_us;
     int64_t commit_began_us, commit_us; /* the last durable one */
 
+    bool is_partial; /* store_load_rest is still to come */
     bool is_read_only;
     char reason[ERR_TEXT_MAX];
 

@@ -167,6 +167,20 @@ void table_put(struct table *t, struct table_txn *txn, struct object *obj)
     index_update(t, txn, replaced, obj);
 }
 
+void table_put_bare(struct table *t, struct table_txn *txn, struct object *obj)
+{
+    begin(t, txn);
+    const struct object *replaced = cow_set(t->objects, obj);
+    CHECK(!replaced);
+    leaves_add(&txn->added_objects, obj);
+}
+
+void table_add_entries(struct table *t, struct table_txn *txn, const struct object *obj)
+{
+    begin(t, txn);
+    index_update(t, txn, NULL, obj);
+}
+
 void table_del(struct table *t, struct table_txn *txn, const struct object *present)
 {
     begin(t, txn);

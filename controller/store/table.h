@@ -37,6 +37,11 @@ struct table_txn {
 /* obj into the newest transaction (begun when it has not), over what has its key; takes over a
  * reference. */
 void table_put(struct table *t, struct table_txn *txn, struct object *obj);
+/* The same without its index entries, for an object whose key nothing has; table_add_entries adds
+ * them.
+ */
+void table_put_bare(struct table *t, struct table_txn *txn, struct object *obj);
+void table_add_entries(struct table *t, struct table_txn *txn, const struct object *obj);
 void table_del(struct table *t, struct table_txn *txn, const struct object *present);
 /* txn is the oldest open transaction, or has not begun. It is {0} again. */
 void table_commit(struct table *t, struct table_txn *txn);

@@ -12,6 +12,7 @@ struct store_unit {
 
 struct store_unit *store_unit_new(struct store *store)
 {
+    CHECK(!store->is_partial);
     struct store_unit *unit = xcalloc(1, sizeof(*unit));
     unit->store = store;
     list_push_back(&store->units, &unit->link);

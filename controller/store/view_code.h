@@ -4,8 +4,7 @@
  * The bytes are the object's key, its uid, its metadata and its typed view, field by field in the
  * order of the tables in view_fields.c; numbers are zigzag varints, texts a length and bytes. They
  * are a copy of what the text says and never the only one: whoever cannot use them reads the text.
- * Pure functions; control thread, decoding
- * also elsewhere (record_prepare). */
+ * Pure functions; control thread. */
 #pragma once
 
 #include <stddef.h>

@@ -246,6 +246,64 @@ static void a_damaged_record_is_refused_by_name(void **state)
     }
 }
 
+/* ---- what feeds names comes first ---- */
+
+static bool is_owned(struct store *store, enum kind_id kind)
+{
+    struct store_view view = store_applied(store);
+    struct index_cursor cur;
+    char term[INDEX_TERM_MAX];
+    index_owner(term, "owner");
+    index_seek(&cur, &view, kind, term);
+    return cur.object != NULL;
+}
+
+static void names_are_loaded_before_all_else(void **state)
+{
+    static const enum kind_id kinds[] = {KIND_CONFIGMAP, KIND_POD, KIND_SERVICE, KIND_SLICE};
+    const char *owned = ",\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"X\","
+                        "\"name\":\"x\",\"uid\":\"owner\"}]";
+    struct fixture *f = *state;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        stage_object(f->store, make_object(kinds[i], "a", "u", owned, ""), NULL);
+    run_turns(f);
+    uint64_t newest = applied_find(f->store, KIND_CONFIGMAP, "a")->mod_revision;
+    store_close(f->store);
+    f->opts.names_first = true;
+    fixture_open(f);
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        bool is_name = kinds[i] != KIND_CONFIGMAP;
+        assert_int_equal(applied_find(f->store, kinds[i], "a") != NULL, is_name);
+        assert_int_equal(is_owned(f->store, kinds[i]), kinds[i] == KIND_SLICE);
+    }
+    assert_true(store_applied(f->store).revision > newest); /* of those left out, too */
+    assert_int_equal(store_load_rest(f->store, NULL), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        assert_non_null(applied_find(f->store, kinds[i], "a"));
+        assert_true(is_owned(f->store, kinds[i]));
+    }
+    write_map(f, "b", 1, NULL); /* and it can be written */
+    store_close(f->store);
+    fixture_open(f); /* closed between the halves it loses nothing */
+    store_close(f->store);
+    f->opts.names_first = false;
+    fixture_open(f);
+    assert_int_equal(value_of(applied_find(f->store, KIND_CONFIGMAP, "b")), 1);
+}
+
+static void a_damaged_record_is_refused_in_the_first_half(void **state)
+{
+    struct fixture *f = *state;
+    write_map(f, "b", 1, NULL);
+    store_close(f->store);
+    poke(f, "obj", "configmaps/default/b", flip_a_bit);
+    f->opts.names_first = true;
+    expect_refusal(f, ERR_INVALID, "the record of configmaps/default/b is damaged");
+    fixture_remove_tree(f->dir);
+    f->opts.names_first = false;
+    fixture_open(f);
+}
+
 static void a_damaged_file_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -481,6 +539,8 @@ int main(void)
         ON_LMDB(a_directory_that_cannot_be_made_is_refused),
         ON_LMDB(a_newer_schema_is_refused),
         ON_LMDB(a_damaged_record_is_refused_by_name),
+        ON_LMDB(names_are_loaded_before_all_else),
+        ON_LMDB(a_damaged_record_is_refused_in_the_first_half),
         ON_LMDB(a_damaged_file_is_refused),
         ON_LMDB(an_io_error_makes_the_store_read_only_until_restart),
         ON_LMDB(a_full_disk_is_a_clean_refusal),
