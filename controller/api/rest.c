@@ -207,17 +207,19 @@ static int run_create(struct write *w, const struct verb *v, struct err *e)
 static int run_collection(struct write *w, const struct verb *v, struct err *e)
 {
     size_t end = w->next + DELETE_BATCH < w->item_count ? w->next + DELETE_BATCH : w->item_count;
+    bool is_bound = w->del.uid || w->del.resource_version; /* by the client's preconditions */
     for (size_t i = w->next; i < end; i++) {
         const struct object *item = w->items[i];
         struct verb_key key = {.kind = item->kind->id, .ns = item->ns, .name = item->name};
         struct delete_opts del = w->del;
         struct object *out = NULL;
         bool gone = false;
-        del.uid = item->uid; /* not what has taken its name since */
+        if (!del.uid)
+            del.uid = item->uid; /* not what has taken its name since */
         del.confirms_nothing = true;
         int rc = verb_delete(v, &key, &del, &out, &gone, e);
         object_unref(out);
-        if (rc < 0 && rc != ERR_NOT_FOUND && rc != ERR_CONFLICT)
+        if (rc < 0 && rc != ERR_NOT_FOUND && (rc != ERR_CONFLICT || is_bound))
             return rc;
     }
     return 0;

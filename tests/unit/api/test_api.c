@@ -245,6 +245,8 @@ static void a_collection_ends_terminating_pods_by_force(void **state)
     (void)snprintf(target, sizeof(target), "DELETE %s/p", pods);
     drop(&w, 200, target, NULL, NULL);
     (void)snprintf(target, sizeof(target), "DELETE %s?gracePeriodSeconds=0", pods);
+    drop(&w, 409, target, NULL, "{\"preconditions\":{\"uid\":\"of another\"}}");
+    drop(&w, 409, target, NULL, "{\"preconditions\":{\"resourceVersion\":\"1\"}}");
     drop(&w, 200, target, NULL, NULL);
     (void)snprintf(target, sizeof(target), "GET %s/p", pods);
     drop(&w, 404, target, NULL, NULL);
