@@ -7,6 +7,28 @@
 
 #define REQUIRED "requiredDuringSchedulingIgnoredDuringExecution"
 
+/* Parts of one required list: the scheduler looks at each for every pod or node there is, and the
+ * control thread waits for it. */
+#define PARTS_MOST 1000
+
+/* Values and objects in a tree, itself included; no further than the limit. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, which the parser bounds */
+static size_t count_parts(const cJSON *tree)
+{
+    size_t count = 1;
+    for (const cJSON *it = tree ? tree->child : NULL; it && count <= PARTS_MOST; it = it->next)
+        count += count_parts(it);
+    return count;
+}
+
+static bool is_too_large(struct issues *is, const struct path *path, const cJSON *list)
+{
+    size_t count = count_parts(list);
+    if (count > PARTS_MOST)
+        issue_too_many(is, path, count, PARTS_MOST);
+    return count > PARTS_MOST;
+}
+
 static bool is_op(const char *op, const char *a, const char *b)
 {
     return strcmp(op, a) == 0 || strcmp(op, b) == 0;
@@ -74,7 +96,7 @@ static void check_node_affinity(struct issues *is, const struct path *path, cons
     const cJSON *required = json_get(affinity, REQUIRED), *it = NULL;
     const struct path *terms = AT(AT(path, REQUIRED), "nodeSelectorTerms");
     size_t i = 0;
-    if (!cJSON_IsObject(required))
+    if (!cJSON_IsObject(required) || is_too_large(is, AT(path, REQUIRED), required))
         return;
     if (cJSON_GetArraySize(json_get(required, "nodeSelectorTerms")) == 0)
         issue_required(is, terms, "must have at least one node selector term");
@@ -91,6 +113,8 @@ static void check_pod_affinity(struct issues *is, const struct path *path, const
 {
     const cJSON *it = NULL;
     size_t i = 0;
+    if (is_too_large(is, AT(path, REQUIRED), json_get(affinity, REQUIRED)))
+        return;
     cJSON_ArrayForEach(it, json_get(affinity, REQUIRED))
     {
         const struct path *at = AT_INDEX(AT(path, REQUIRED), i);

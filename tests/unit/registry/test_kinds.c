@@ -324,6 +324,42 @@ static void r88_affinity_must_be_readable(void **state)
     check_rows(f, POD, "Pod \"p\"", rows, ARRAY_SIZE(rows));
 }
 
+/* What is looked at for every pod there is has an end: by its terms, and by what is in one. */
+static void r88_affinity_is_bounded(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *before, *part, *after;
+    } forms[] = {
+        {"\"podAntiAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[",
+         "{\"topologyKey\":\"zone\"}", "]}"},
+        {"\"podAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{\"topologyKey\":"
+         "\"zone\",\"labelSelector\":{\"matchExpressions\":[",
+         "{\"key\":\"a\",\"operator\":\"Exists\"}", "]}}]}"},
+        {"\"nodeAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":{"
+         "\"nodeSelectorTerms\":[{\"matchExpressions\":[",
+         "{\"key\":\"a\",\"operator\":\"Exists\"}", "]}]}}"}};
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+        for (size_t count = 100; count <= 1000; count += 900) {
+            struct buf_out pod;
+            buf_out_init(&pod);
+            buf_puts(&pod, "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"affinity\":{");
+            buf_puts(&pod, forms[i].before);
+            for (size_t k = 0; k < count; k++)
+                buf_printf(&pod, "%s%s", k ? "," : "", forms[i].part);
+            buf_printf(&pod, "%s},\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}",
+                       forms[i].after);
+            int rc = create(f, POD, pod.data);
+            assert_int_equal(rc, count == 100 ? 0 : ERR_INVALID);
+            if (rc < 0)
+                assert_non_null(strstr(f->e.text, "must have at most 1000 items"));
+            else
+                assert_ok(f, delete_plain(f, POD, "p"));
+            buf_out_fini(&pod);
+        }
+    }
+}
+
 static void r88_a_pod_spec_hardly_changes(void **state)
 {
     struct fixture *f = *state;
@@ -510,6 +546,7 @@ int main(void)
         T(pods_get_what_the_server_adds),
         T(pod_errors_read_as_in_kubernetes),
         T(r88_affinity_must_be_readable),
+        T(r88_affinity_is_bounded),
         T(r88_a_pod_spec_hardly_changes),
         T(claim_errors_read_as_in_kubernetes),
         T(r85_what_may_change_in_a_claim),
