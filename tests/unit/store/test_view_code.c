@@ -343,6 +343,36 @@ static void damaged_bytes_are_refused_or_harmless(void **state)
     }
 }
 
+static void put_u32(char *out, uint32_t value)
+{
+    for (size_t i = 0; i < 4; i++)
+        out[i] = (char)(value >> (24 - 8 * i));
+}
+
+/* Who reads a list by the count of another would read past its end. */
+static void parallel_lists_have_one_length(void **state)
+{
+    (void)state;
+    static const char one[] = {1, 21, 'n'}, two[] = {2, 21, 'n', 21, 'm'};
+    struct object *obj = make_sample(
+        KIND_IDENTITY, "\"podUID\":\"u\",\"fencedUIDs\":[\"f\"],\"fencedNodes\":[\"n\"]");
+    struct buf_out out;
+    buf_out_init(&out);
+    encode(obj, &out);
+    AUTO_OBJECT same = decode(obj, out.data, out.len);
+    assert_non_null(same);
+    assert_memory_equal(out.data + out.len - sizeof(one), one, sizeof(one));
+    uint32_t room = 0;
+    for (size_t i = 0; i < 4; i++)
+        room = room << 8 | (uint8_t)out.data[i];
+    out.len -= sizeof(one);
+    buf_put(&out, two, sizeof(two));
+    put_u32(out.data, room + (uint32_t)(sizeof(char *) + sizeof("m")));
+    assert_null(decode(obj, out.data, out.len));
+    object_unref(obj);
+    buf_out_fini(&out);
+}
+
 static void a_view_serves_one_key_one_kind_and_one_text(void **state)
 {
     (void)state;
@@ -364,12 +394,6 @@ static void a_view_serves_one_key_one_kind_and_one_text(void **state)
 }
 
 /* ---- records ---- */
-
-static void put_u32(char *out, uint32_t value)
-{
-    for (size_t i = 0; i < 4; i++)
-        out[i] = (char)(value >> (24 - 8 * i));
-}
 
 static struct object *load(const struct object *obj, struct buf_out *record)
 {
@@ -425,6 +449,7 @@ int main(void)
         cmocka_unit_test(tables_leave_no_gap),
         cmocka_unit_test(fields_of_samples_are_not_zero),
         cmocka_unit_test(damaged_bytes_are_refused_or_harmless),
+        cmocka_unit_test(parallel_lists_have_one_length),
         cmocka_unit_test(a_view_serves_one_key_one_kind_and_one_text),
         cmocka_unit_test(a_record_is_read_from_its_view_and_else_from_its_text),
     };
