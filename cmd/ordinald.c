@@ -316,16 +316,16 @@ static void zones_stop(struct daemon *d)
 }
 
 /* Opens the query sockets while privileged; they answer only from dns_start on. */
-/* Who is told why names are not there, unless access.explain says so: who can see the pods anyway.
- */
-#define EXPLAIN_NETWORKS_MAX 4 /* loopback and a range per family */
+/* Who may ask for more than local names (access.recurse), and who is told why names are not there
+ * (access.explain), unless the options say so: who can see the pods anyway. */
+#define NEAR_NETWORKS_MAX 4 /* loopback and a range per family */
 
-static size_t explain_networks(const struct options *o, const char *out[EXPLAIN_NETWORKS_MAX])
+static size_t near_networks(const struct options *o, const char *out[NEAR_NETWORKS_MAX])
 {
     size_t count = 0;
     out[count++] = "127.0.0.0/8";
     out[count++] = "::1";
-    for (size_t i = 0; i < o->nodes_pod_range.count && count < EXPLAIN_NETWORKS_MAX; i++)
+    for (size_t i = 0; i < o->nodes_pod_range.count && count < NEAR_NETWORKS_MAX; i++)
         out[count++] = o->nodes_pod_range.items[i];
     return count;
 }
@@ -333,9 +333,10 @@ static size_t explain_networks(const struct options *o, const char *out[EXPLAIN_
 static int dns_bind(struct daemon *d, struct err *e)
 {
     const struct options *o = &d->options;
-    const char *networks[EXPLAIN_NETWORKS_MAX];
+    const char *networks[NEAR_NETWORKS_MAX];
     const struct string_list *explain = &o->access_explain;
-    size_t network_count = explain_networks(o, networks);
+    const struct string_list *recurse = &o->access_recurse;
+    size_t network_count = near_networks(o, networks);
     struct dns_opts opts = {
         .listen = (const char *const *)o->dns_listen.items,
         .listen_count = o->dns_listen.count,
@@ -355,6 +356,13 @@ static int dns_bind(struct daemon *d, struct err *e)
         .explain_acl_count = explain->count ? explain->count : network_count,
         .transfer_acl = (const char *const *)o->access_transfer.items,
         .transfer_acl_count = o->access_transfer.count,
+        .recurse_acl = recurse->count ? (const char *const *)recurse->items : networks,
+        .recurse_acl_count = recurse->count ? recurse->count : network_count,
+        .forward_upstream = (const char *const *)o->forward_upstream.items,
+        .forward_upstream_count = o->forward_upstream.count,
+        .forward_zones = (const char *const *)o->forward_zones.items,
+        .forward_zone_count = o->forward_zones.count,
+        .forward_timeout_us = o->forward_timeout_us,
         .denied_drop = *o->access_denied == 'd',
         .max_stale_us = o->zone_max_stale_us,
     };

@@ -81,6 +81,43 @@ const char *check_address(const char *value)
     return is_address(value) ? NULL : "is not an IP address";
 }
 
+const char *check_upstream(const char *value)
+{
+    const char *wrong = is_address(value) ? NULL : check_endpoint(value);
+    size_t len = strlen(value);
+    if (!wrong && len > 2 && strcmp(value + len - 2, ":0") == 0 && !is_address(value))
+        return "has port 0";
+    return wrong ? "is not ADDR or ADDR:PORT (IPv6 with a port as [ADDR]:PORT)" : NULL;
+}
+
+const char *check_forward_zone(const char *value)
+{
+    const char *equals = strchr(value, '=');
+    char zone[128], word[80];
+    if (!equals || equals == value || (size_t)(equals - value) >= sizeof zone)
+        return "does not begin with a domain name";
+    memcpy(zone, value, (size_t)(equals - value));
+    zone[equals - value] = '\0';
+    size_t len = strlen(zone);
+    if (zone[len - 1] == '.')
+        zone[len - 1] = '\0';
+    if (check_zone(zone))
+        return "does not begin with a domain name";
+    size_t addresses = 0;
+    for (const char *at = equals + 1 + strspn(equals + 1, " \t"); *at; at += strspn(at, " \t")) {
+        size_t size = strcspn(at, " \t");
+        if (size >= sizeof word)
+            return "has an upstream that is no address";
+        memcpy(word, at, size);
+        word[size] = '\0';
+        if (check_upstream(word))
+            return "has an upstream that is no address";
+        at += size;
+        addresses++;
+    }
+    return addresses ? NULL : "has no upstream";
+}
+
 const char *check_cidr(const char *value)
 {
     char host[64];

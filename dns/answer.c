@@ -4,7 +4,10 @@
 
 #include "base/check.h"
 #include "dns/answer_transfer.h"
+#include "dns/forward_conf.h"
 #include "dns/message.h"
+#include "dns/reply.h"
+#include "dns/special.h"
 
 /* ---- records from the index ---- */
 
@@ -202,8 +205,143 @@ static __attribute__((noinline)) void deny(struct message *m, const struct zone_
     add_reason(m, v, match, last);
 }
 
+/* ---- names outside our zones (dns-protocol section 11) ---- */
+
+#define LOCAL_TTL 10800 /* of what is answered for special names (RFC 6303 section 3) */
+
+static bool is_local(void *arg, const uint8_t *name)
+{
+    struct zone_match match;
+    zone_find(arg, name, RR_ANY, &match);
+    return match.kind != MATCH_OUTSIDE;
+}
+
+/* The SOA of RFC 6303 section 3 for the special zone whose name stands at zone_at. */
+static void add_local_soa(struct message *m, size_t zone_at)
+{
+    static const uint8_t rname[] = "\6nobody\7invalid";
+    static const uint8_t numbers[] = {0, 0,   0, 1, 0,  0,   14, 16, 0,  0,
+                                      4, 176, 0, 9, 58, 128, 0,  0,  42, 48};
+    uint8_t rdata[2 + sizeof rname + sizeof numbers];
+    struct owner owner = {NULL, zone_at, 0};
+    put16(rdata, (uint16_t)(0xc000U | zone_at));
+    memcpy(rdata + 2, rname, sizeof rname);
+    memcpy(rdata + 2 + sizeof rname, numbers, sizeof numbers);
+    answer_own(m, &owner, RR_SOA, RR_CLASS_IN, LOCAL_TTL, rdata, sizeof rdata);
+    if (!m->truncated) {
+        m->answers--;
+        m->authorities++;
+    }
+}
+
+/* */
+static void answer_special(struct message *m, uint16_t type, struct special special,
+                           const struct owner *owner)
+{
+    static const uint8_t loopback[16] = {[15] = 1};
+    static const uint8_t loopback4[4] = {127, 0, 0, 1};
+    m->is_authoritative = true;
+    if (special.kind == SPECIAL_LOCALHOST && (type == RR_A || type == RR_AAAA)) {
+        bool is_v4 = type == RR_A;
+        answer_own(m, owner, type, RR_CLASS_IN, LOCAL_TTL, is_v4 ? loopback4 : loopback,
+                   is_v4 ? 4 : 16);
+        return;
+    }
+    bool is_apex = special.zone_at == 0;
+    if (special.kind == SPECIAL_MISSING && !is_apex)
+        m->rcode = RCODE_NXDOMAIN;
+    add_local_soa(m, owner->offset + special.zone_at);
+}
+
+/* Special names stay here unless a rule for them or for a name below theirs sends them on; so do
+ * reverse names that fall through (K-REV), which is such a rule. */
+static bool is_overridden(const struct zone_version *v, const struct forward_zone *zone,
+                          const uint8_t *name, size_t name_len, struct special special)
+{
+    return (zone && zone->name_len >= name_len - special.zone_at) || zone_apex_find(v, name);
+}
+
+static void answer_found(struct message *m, const struct zone_version *v, const struct query *q,
+                         struct zone_match *match, struct owner *owner);
+
+/* What an upstream said about the name. Its chain may come back into our zones, but not leave them
+ * again. */
+static void answer_forwarded(struct message *m, const struct zone_version *v, const struct query *q,
+                             const struct owner *owner)
+{
+    const struct dns_upstream *upstream = m->ctx->upstream;
+    m->is_forwarded = true;
+    if (!m->is_authoritative) /* */
+        m->flags |= q->packet[3] & FLAG_CD;
+    if (!upstream->reply) { /* never an answer that looks like "no address" (C16) */
+        message_clear(m, q);
+        message_fail(m, RCODE_SERVFAIL, (enum ede_code)upstream->ede);
+        return;
+    }
+    m->rcode = upstream->reply->rcode;
+    if (m->ede == EDE_NONE)
+        m->ede = (enum ede_code)upstream->reply->ede;
+    size_t at = reply_copy(upstream->reply, m, owner->offset, is_local, (void *)(uintptr_t)v);
+    if (at == 0)
+        return;
+    if (!message_is_ready(m, v)) {
+        message_clear(m, q);
+        message_fail(m, RCODE_SERVFAIL, EDE_NOT_READY);
+        return;
+    }
+    struct zone_match match;
+    struct owner last = {NULL, at, name_wire_len(m->out + at, m->len - at)};
+    m->rcode = RCODE_NOERROR;
+    zone_find(v, m->out + at, q->type, &match);
+    last.node = match.node;
+    answer_found(m, v, q, &match, &last);
+}
+
+static bool is_same_question(const struct dns_upstream *upstream, const uint8_t *name,
+                             const struct query *q)
+{
+    const struct reply_question *asked = upstream->question;
+    return asked->type == q->type && name_equal(asked->name, name);
+}
+
+/* The name at owner->offset, which is in none of our zones (K-OUT), or, when it is not what was
+ * asked, the target of a CNAME. */
+static void answer_outside(struct message *m, const struct zone_version *v, const struct query *q,
+                           const struct owner *owner)
+{
+    struct dns_context *ctx = m->ctx;
+    const uint8_t *name = m->out + owner->offset;
+    bool is_target = owner->offset != DNS_HEADER_SIZE;
+    if (!(m->flags & FLAG_RA) || !q->rd) {
+        if (!is_target) /* else the client goes on by itself */
+            message_fail(m, RCODE_REFUSED,
+                         q->rd && ctx->opts->forward && ctx->opts->forward->zone_count > 0
+                             ? EDE_PROHIBITED
+                             : EDE_NOT_AUTHORITATIVE);
+        return;
+    }
+    const struct forward_zone *zone = forward_zone_find(ctx->opts->forward, name);
+    struct special special = special_find(name);
+    if (special.kind != SPECIAL_NONE && !is_overridden(v, zone, name, owner->len, special)) {
+        answer_special(m, q->type, special, owner);
+    } else if (!zone) {
+        if (!is_target)
+            message_fail(m, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE);
+    } else if (ctx->upstream && is_same_question(ctx->upstream, name, q)) {
+        answer_forwarded(m, v, q, owner);
+    } else {
+        struct reply_question *question = &ctx->relay.question;
+        name_fold(question->name, name, owner->len);
+        question->name_len = owner->len;
+        question->type = q->type;
+        question->dnssec_ok = q->dnssec_ok;
+        question->checking_disabled = q->packet[3] & FLAG_CD;
+        ctx->relay.is_wanted = true;
+    }
+}
+
 /* What a name leads to, CNAMEs apart. */
-static void answer_match(struct message *m, const struct zone_version *v,
+static void answer_match(struct message *m, const struct zone_version *v, const struct query *q,
                          const struct zone_match *match, const struct owner *owner)
 {
     switch (match->kind) {
@@ -224,15 +362,18 @@ static void answer_match(struct message *m, const struct zone_version *v,
         m->rcode = RCODE_NXDOMAIN;
         deny(m, v, match, owner);
         break;
-    case MATCH_OUTSIDE: /* the target of a CNAME: the client goes on by itself */
-    case MATCH_CNAME:   /* a loop or a chain too long ends here (K-EXTRULES) */
+    case MATCH_OUTSIDE:
+        if (!m->is_forwarded)
+            answer_outside(m, v, q, owner);
+        break;
+    case MATCH_CNAME: /* a loop or a chain too long ends here (K-EXTRULES) */
         break;
     }
 }
 
 /* The CNAME, then what it leads to, while that is in our zones. A name met before ends the chain
  * without an error. */
-static void follow_cname(struct message *m, const struct zone_version *v, uint16_t type,
+static void follow_cname(struct message *m, const struct zone_version *v, const struct query *q,
                          struct zone_match *match, struct owner *owner)
 {
     const struct zone_node *met[DNS_CNAME_LINKS];
@@ -247,28 +388,34 @@ static void follow_cname(struct message *m, const struct zone_version *v, uint16
             return;
         owner->offset = at + 12;
         owner->len = get16(m->out + at + 10);
-        zone_find(v, m->out + owner->offset, type, match);
+        zone_find(v, m->out + owner->offset, q->type, match);
         owner->node = match->node;
     }
-    answer_match(m, v, match, owner);
+    answer_match(m, v, q, match, owner);
+}
+
+static void answer_found(struct message *m, const struct zone_version *v, const struct query *q,
+                         struct zone_match *match, struct owner *owner)
+{
+    if (match->kind == MATCH_CNAME)
+        follow_cname(m, v, q, match, owner);
+    else
+        answer_match(m, v, q, match, owner);
 }
 
 static void answer_name(struct message *m, const struct zone_version *v, const struct query *q)
 {
     struct zone_match match;
     zone_find(v, q->name, q->type, &match);
+    struct owner owner = {match.node, DNS_HEADER_SIZE, q->name_len};
     if (match.kind == MATCH_OUTSIDE) {
-        message_fail(m, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE);
+        answer_outside(m, v, q, &owner);
         return;
     }
     m->is_authoritative = true;
     if (m->ctx->stale_us > 0)
         m->ede = EDE_STALE;
-    struct owner owner = {match.node, DNS_HEADER_SIZE, q->name_len};
-    if (match.kind == MATCH_CNAME)
-        follow_cname(m, v, q->type, &match, &owner);
-    else
-        answer_match(m, v, &match, &owner);
+    answer_found(m, v, q, &match, &owner);
 }
 
 bool message_is_ready(const struct message *m, const struct zone_version *v)
@@ -310,7 +457,8 @@ static void answer_query(struct message *m, const struct zone_version *v, const 
     } else if (message_is_ready(m, v)) {
         answer_name(m, v, q);
     } else if (v && !zone_apex_find(v, q->name)) {
-        message_fail(m, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE);
+        const struct owner owner = {NULL, DNS_HEADER_SIZE, q->name_len};
+        answer_outside(m, v, q, &owner);
     } else {
         message_fail(m, RCODE_SERVFAIL, EDE_NOT_READY); /* K-SYNC */
     }
@@ -330,6 +478,7 @@ static void answer_verdict(struct message *m, const struct zone_version *v, cons
         break;
     case QUERY_NOTIMP:
         message_fail(m, RCODE_NOTIMP, EDE_NONE);
+        m->flags = 0; /* */
         break;
     case QUERY_FORMERR:
         if (q->was_edns_error)
@@ -364,7 +513,8 @@ size_t dns_respond(struct dns_context *ctx, const struct zone_version *version,
                    size_t room)
 {
     struct dns_counters *counters = ctx->counters;
-    counter_add(&counters->queries[peer->proto], 1);
+    if (!ctx->upstream)
+        counter_add(&counters->queries[peer->proto], 1);
     enum dns_drop drop;
     if (len < DNS_HEADER_SIZE)
         drop = DROP_SHORT;
@@ -386,13 +536,29 @@ size_t dns_respond(struct dns_context *ctx, const struct zone_version *version,
     enum query_verdict verdict = query_parse(&q, packet, len, ctx->opts->cookies);
     struct message m;
     message_begin(&m, ctx, peer, &q, out, room);
+    const struct forward_conf *forward = ctx->opts->forward;
+    if (forward && is_allowed)
+        m.flags =
+            access_list_allows(&forward->recurse_acl, peer->addr, peer->addr_len) ? FLAG_RA : 0;
     if (is_allowed)
         answer_verdict(&m, version, &q, verdict);
     else
         message_fail(&m, RCODE_REFUSED, EDE_PROHIBITED);
+    if (ctx->relay.is_wanted)
+        return 0;
     size_t size = message_end(&m, &q, is_allowed && verdict == QUERY_TSIG);
     counter_add(&counters->responses[peer->proto][m.rcode], 1);
     if (m.truncated)
         counter_add(&counters->truncated[peer->proto], 1);
+    return size;
+}
+
+size_t dns_respond_again(struct dns_context *ctx, const struct zone_version *version,
+                         const struct dns_peer *peer, const uint8_t *packet, size_t len,
+                         const struct dns_upstream *upstream, uint8_t *out, size_t room)
+{
+    ctx->upstream = upstream;
+    size_t size = dns_respond(ctx, version, peer, packet, len, out, room);
+    ctx->upstream = NULL;
     return size;
 }

@@ -31,6 +31,8 @@
 #define DNS_CHAOS_MAX       255
 
 struct transfer;
+struct forward_conf;
+struct reply;
 
 struct answer_opts {
     uint16_t udp_size; /* 512..4096 */
@@ -44,8 +46,29 @@ struct answer_opts {
     uint8_t nsid[DNS_NSID_MAX];
     size_t nsid_len; /* 0: not answered */
     uint8_t chaos[DNS_CHAOS_MAX];
-    size_t chaos_len;     /* 0: REFUSED */
-    int64_t max_stale_us; /* 0: no limit */
+    size_t chaos_len;                   /* 0: REFUSED */
+    int64_t max_stale_us;               /* 0: no limit */
+    const struct forward_conf *forward; /* borrowed; NULL: names outside are REFUSED */
+};
+
+struct reply_question {
+    uint8_t name[NAME_MAX_WIRE]; /* lower case */
+    size_t name_len;
+    uint16_t type;
+    bool dnssec_ok, checking_disabled;
+};
+
+/* What must be asked of an upstream before there is an answer. */
+struct dns_relay {
+    bool is_wanted; /* set by dns_respond, cleared by its caller */
+    struct reply_question question;
+};
+
+/* What came of it. */
+struct dns_upstream {
+    const struct reply_question *question; /* borrowed */
+    const struct reply *reply;             /* dns/reply.h; borrowed; NULL: no upstream answered */
+    int ede;                               /* why not */
 };
 
 /* Targets of one SRV set, to add each once: slots of a hash table, cleared by the part that is
@@ -66,6 +89,8 @@ struct dns_context {
      * first message is the response, the owner writes the others. */
     struct transfer *(*transfer_new)(void *arg);
     void *transfer_arg;
+    struct dns_relay relay;
+    const struct dns_upstream *upstream; /* during dns_respond_again */
 };
 /* seed need not be random in tests. */
 void dns_context_init(struct dns_context *ctx, const struct answer_opts *opts,
@@ -80,9 +105,15 @@ struct dns_peer {
         keepalive_ds; /* TCP: idle time left to the client in 100 ms, 0: about to close */
 };
 
-/* The response to one message, or 0: drop it. version may be NULL (nothing published: SERVFAIL).
- * out does not overlap the packet; room is at least max(512, opts->udp_size) for UDP and 65535 for
- * TCP. */
+/* The response to one message, or 0: drop it, or, when ctx->relay.is_wanted has become true, ask
+ * upstream what it says and then call dns_respond_again with the same message. version may be NULL
+ * (nothing published: SERVFAIL). out does not overlap the packet; room is at least max(512,
+ * opts->udp_size) for UDP and 65535 for TCP. */
 size_t dns_respond(struct dns_context *ctx, const struct zone_version *version,
                    const struct dns_peer *peer, const uint8_t *packet, size_t len, uint8_t *out,
                    size_t room);
+/* The response with what an upstream said at hand; the zones may have changed meanwhile, and what
+ * they say now counts. 0: another question must be asked (ctx->relay). */
+size_t dns_respond_again(struct dns_context *ctx, const struct zone_version *version,
+                         const struct dns_peer *peer, const uint8_t *packet, size_t len,
+                         const struct dns_upstream *upstream, uint8_t *out, size_t room);

@@ -66,7 +66,8 @@ void message_begin(struct message *m, struct dns_context *ctx, const struct dns_
     m->answers = m->authorities = m->additionals = 0;
     m->rcode = RCODE_NOERROR;
     m->ede = EDE_NONE;
-    m->truncated = m->is_authoritative = false;
+    m->truncated = m->is_authoritative = m->is_forwarded = false;
+    m->flags = 0;
     if (q->has_question) {
         memcpy(out + m->len, q->packet + DNS_HEADER_SIZE, q->name_len + 4);
         m->len += q->name_len + 4;
@@ -81,6 +82,13 @@ void message_begin(struct message *m, struct dns_context *ctx, const struct dns_
         if (q->wants_keepalive && peer->proto == DNS_TCP)
             m->limit -= KEEPALIVE_SIZE;
     }
+}
+
+void message_clear(struct message *m, const struct query *q)
+{
+    m->len = DNS_HEADER_SIZE + q->name_len + 4;
+    m->answers = m->authorities = m->additionals = 0;
+    m->truncated = false;
 }
 
 void message_fail(struct message *m, enum dns_rcode rcode, enum ede_code ede)
@@ -204,7 +212,7 @@ size_t message_end(struct message *m, const struct query *q, bool with_tsig)
     uint8_t *at = put16(m->out, q->id);
     *at++ = (uint8_t)(0x80 | q->opcode << 3 | (m->is_authoritative ? 4 : 0) |
                       (m->truncated ? 2 : 0) | (q->rd && !is_bare ? 1 : 0));
-    *at++ = (uint8_t)((unsigned)m->rcode & 15);
+    *at++ = (uint8_t)(m->flags | ((unsigned)m->rcode & 15));
     at = put16(at, q->has_question ? 1 : 0);
     at = put16(at, m->answers);
     at = put16(at, m->authorities);

@@ -13,8 +13,9 @@
 #include "dns/answer.h"
 #include "dns/wire.h"
 
-#define POINTER_REACH 0x4000 /* first offset that a compression pointer cannot name */
-#define CLASS_CH      3
+#define CLASS_CH 3
+
+enum { FLAG_RA = 0x80, FLAG_CD = 0x10 }; /* of the header's fourth octet */
 
 enum ede_code { /* RFC 8914 */
                 EDE_NONE = -1,
@@ -23,7 +24,9 @@ enum ede_code { /* RFC 8914 */
                 EDE_NOT_READY = 14,
                 EDE_PROHIBITED = 18,
                 EDE_NOT_AUTHORITATIVE = 20,
-                EDE_NOT_SUPPORTED = 21
+                EDE_NOT_SUPPORTED = 21,
+                EDE_NO_AUTHORITY = 22,
+                EDE_NETWORK = 23
 };
 
 struct message {
@@ -37,6 +40,8 @@ struct message {
     enum dns_rcode rcode;
     enum ede_code ede;
     bool truncated, is_authoritative;
+    bool is_forwarded; /* holds what an upstream said */
+    uint8_t flags;     /* RA for who may recurse, CD */
 };
 
 /* 64 bits of the context's own generator; not for secrets. */
@@ -44,7 +49,9 @@ uint64_t message_chance(struct message *m);
 
 void message_begin(struct message *m, struct dns_context *ctx, const struct dns_peer *peer,
                    const struct query *q, uint8_t *out, size_t room);
-/* An error instead of an answer: no records, AA=0. */
+/* Takes back every record. */
+void message_clear(struct message *m, const struct query *q);
+/* An error instead of an answer: AA=0; whoever has written records clears them. */
 void message_fail(struct message *m, enum dns_rcode rcode, enum ede_code ede);
 /* False when not loaded yet, or without the source for too long: never a denial (R-031, R-032).
  * version may be NULL. */

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "dns/wire.h"
+#include "dns/wire_name.h"
 #include "zones/rrset.h"
 
 enum { OPTION_NSID = 3, OPTION_COOKIE = 10, OPTION_KEEPALIVE = 11 };
@@ -12,37 +13,10 @@ enum { COOKIE_CLIENT = 8, COOKIE_MIN = 16, COOKIE_MAX = 40 };
 
 #define RECORD_MIN 11
 
-/* The name at in->at, pointers followed strictly backward (R-017), lower case, to out; its length
- * or 0. */
+/* The name at in->at in lower case; its length or 0. */
 static size_t read_name(const struct query *q, struct buf_in *in, uint8_t out[NAME_MAX_WIRE])
 {
-    const uint8_t *at = in->at, *end = in->end, *resume = NULL;
-    const uint8_t *lowest = at; /* every jump goes before this, so their number is bounded */
-    size_t len = 0;
-    for (;;) {
-        if (at >= end)
-            return 0;
-        uint8_t label = *at;
-        if ((label & 0xc0) == 0xc0) {
-            if (end - at < 2)
-                return 0;
-            size_t offset = get16(at) & 0x3fffU;
-            if (!resume)
-                resume = at + 2;
-            if (offset < DNS_HEADER_SIZE || q->packet + offset >= lowest)
-                return 0;
-            at = lowest = q->packet + offset;
-            continue;
-        }
-        if (label > NAME_MAX_LABEL || end - at < label + 1 || len + label + 1 > NAME_MAX_WIRE)
-            return 0;
-        memcpy(out + len, at, (size_t)label + 1);
-        len += (size_t)label + 1;
-        at += label + 1;
-        if (label == 0)
-            break;
-    }
-    in->at = resume ? resume : at;
+    size_t len = wire_name_read(q->packet, in, out);
     name_fold(out, out, len);
     return len;
 }

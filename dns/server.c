@@ -65,6 +65,21 @@ static int set_answer_opts(struct answer_opts *a, const struct dns_opts *opts, s
     return rc;
 }
 
+/* Upstreams, if there are any. */
+static int set_forward(struct dns_shared *shared, const struct dns_opts *opts, struct err *e)
+{
+    struct forward_conf *conf = &shared->forward;
+    int rc = forward_conf_init(conf, opts->forward_upstream, opts->forward_upstream_count,
+                               opts->forward_zones, opts->forward_zone_count, opts->recurse_acl,
+                               opts->recurse_acl_count, e);
+    if (rc < 0)
+        return rc;
+    conf->timeout_us = opts->forward_timeout_us;
+    if (conf->zone_count > 0)
+        shared->answer.forward = conf;
+    return 0;
+}
+
 /* Sockets of every worker for every address; fds[worker * listen_count + address]. */
 static int open_sockets(struct dns_server *s, int *udp_fds, int *tcp_fds, struct err *e)
 {
@@ -116,6 +131,8 @@ int dns_server_bind(const struct dns_opts *opts, struct publish *zones, struct d
     s->listen = xcalloc(opts->listen_count, sizeof *s->listen);
     s->texts = xcalloc(opts->listen_count, sizeof *s->texts);
     int rc = set_answer_opts(&shared->answer, opts, e);
+    if (rc == 0)
+        rc = set_forward(shared, opts, e);
     for (size_t i = 0; i < opts->listen_count && rc == 0; i++) {
         rc = listen_parse(opts->listen[i], &s->listen[i], e);
         s->listen_count++;
@@ -126,6 +143,8 @@ int dns_server_bind(const struct dns_opts *opts, struct publish *zones, struct d
         for (size_t i = 0; i < 2 * count; i++)
             fds[i] = -1;
         rc = open_sockets(s, fds, fds + count, e);
+        for (size_t i = 0; i < s->listen_count && rc == 0; i++)
+            rc = forward_check_listener(&shared->forward, &s->listen[i].at.any, e);
         make_workers(s, fds, fds + count); /* they own the sockets, on failure too */
         free(fds);
     }
@@ -162,6 +181,7 @@ void dns_server_stop(struct dns_server *s)
         worker_free(shared->workers[w]);
     tcp_registry_fini(&shared->registry);
     access_list_fini(&shared->answer.query_acl);
+    forward_conf_fini(&shared->forward);
     access_list_fini(&shared->answer.explain_acl);
     access_list_fini(&shared->answer.transfer_acl);
     free(shared->workers);

@@ -33,6 +33,13 @@ struct dns_opts {
     size_t transfer_acl_count;
     bool denied_drop;     /* access.denied: drop */
     int64_t max_stale_us; /* zone.max-stale, 0: no limit */
+    const char *const *forward_upstream;
+    size_t forward_upstream_count;
+    const char *const *forward_zones; /* "suffix=ADDR ADDR" */
+    size_t forward_zone_count;
+    int64_t forward_timeout_us;
+    const char *const *recurse_acl; /* access.recurse: CIDRs or "any" */
+    size_t recurse_acl_count;
 };
 
 struct dns_server;

@@ -22,6 +22,7 @@
 #define RUN_BUDGET      262144 /* octets of answers per callback */
 #define TRANSFER_BUDGET 65536  /* octets of transfers per callback */
 #define PAUSE_US        200000 /* without descriptors */
+#define WAITING_MAX     32     /* messages of a connection that wait for an upstream */
 
 struct tcp_io { /* scratch of one callback */
     uint8_t in[READ_SIZE];
@@ -44,6 +45,8 @@ struct tcp_conn {
     size_t out_at, out_len;
     int64_t due_us,
         timer_us; /* what the timer is for, and when it fires at the latest (it may be earlier) */
+    struct list waiters; /* struct tcp_waiter */
+    unsigned waiting;    /* how many; at WAITING_MAX nothing more is read or answered */
     bool is_idle, has_asked, is_reading, is_partial;
     bool is_eof;     /* the client has sent its last */
     bool is_closing; /* no more is read; ends when everything is sent */
@@ -75,9 +78,30 @@ static enum dns_transfer transfer_result(enum dns_tcp_close reason)
     return reason == TCP_CLOSE_STOP ? TRANSFER_STOP : TRANSFER_CLOSED;
 }
 
+/* A message that waits for an upstream. */
+struct tcp_waiter {
+    struct forward_waiter waiter;
+    struct list link; /* the connection's */
+    struct tcp_conn *conn;
+    size_t len;
+    uint8_t packet[];
+};
+
+static void waiter_free(struct tcp_waiter *tw)
+{
+    list_remove(&tw->link);
+    tw->conn->waiting--;
+    free(tw);
+}
+
 static void conn_close(struct tcp_conn *c, enum dns_tcp_close reason)
 {
     struct worker *w = c->worker;
+    while (!list_is_empty(&c->waiters)) {
+        struct tcp_waiter *tw = LIST_ENTRY(c->waiters.next, struct tcp_waiter, link);
+        forward_cancel(w->forward, &tw->waiter);
+        waiter_free(tw);
+    }
     counter_add(&w->counters.tcp_closed[reason], 1);
     tcp_transfers_end(&c->transfers, transfer_result(reason));
     event_del(&c->read);
@@ -173,6 +197,29 @@ static struct transfer *on_transfer(void *arg)
     return tcp_transfers_open(&c->transfers);
 }
 
+static void on_upstream(struct forward_waiter *waiter, const struct dns_upstream *upstream);
+
+/* Other messages of the connection are answered meanwhile. */
+static void wait_for_upstream(struct tcp_conn *c, const uint8_t *message, size_t len)
+{
+    struct worker *w = c->worker;
+    size_t bytes = sizeof(struct tcp_waiter) + len;
+    struct tcp_waiter *tw = xcalloc(1, bytes);
+    w->ctx.relay.is_wanted = false;
+    tw->waiter = (struct forward_waiter){.done = on_upstream, .bytes = bytes, .proto = DNS_TCP};
+    tw->conn = c;
+    tw->len = len;
+    memcpy(tw->packet, message, len);
+    list_push_back(&c->waiters, &tw->link);
+    c->waiting++;
+    forward_ask(w->forward, &tw->waiter, &w->ctx.relay);
+}
+
+static bool may_answer(const struct tcp_conn *c)
+{
+    return !c->is_closing && !c->is_dead && out_left(c) <= OUT_LIMIT && c->waiting < WAITING_MAX;
+}
+
 /* Answers whole messages until there are none, the client does not read, or the budget is spent. */
 static void conn_answer(struct tcp_conn *c)
 {
@@ -184,7 +231,7 @@ static void conn_answer(struct tcp_conn *c)
     w->ctx.transfer_new = on_transfer;
     w->ctx.transfer_arg = c;
     c->peer.keepalive_ds = keepalive_ds > UINT16_MAX ? UINT16_MAX : (uint16_t)keepalive_ds;
-    while (!c->is_closing && !c->is_dead && out_left(c) <= OUT_LIMIT && budget > 0) {
+    while (may_answer(c) && budget > 0) {
         const uint8_t *message;
         size_t len;
         enum tcp_frame frame = tcp_frames_next(&c->frames, &message, &len);
@@ -197,6 +244,8 @@ static void conn_answer(struct tcp_conn *c)
         c->is_partial = false; /* what is left is another message, with its own time */
         size_t size =
             dns_respond(&w->ctx, version, &c->peer, message, len, out + used + 2, TCP_MESSAGE_MAX);
+        if (size == 0 && w->ctx.relay.is_wanted)
+            wait_for_upstream(c, message, len);
         if (size > 0) {
             put16(out + used, (uint16_t)size); /* length and message leave together */
             used += size + 2;
@@ -235,7 +284,8 @@ static void conn_transfer(struct tcp_conn *c)
 /* More can be done at once, without waiting for the socket. */
 static bool has_work(const struct tcp_conn *c)
 {
-    return tcp_transfers_are_running(&c->transfers) || tcp_frames_is_ready(&c->frames);
+    return tcp_transfers_are_running(&c->transfers) ||
+           (c->waiting < WAITING_MAX && tcp_frames_is_ready(&c->frames));
 }
 
 static void set_reading(struct tcp_conn *c, bool is_reading)
@@ -252,12 +302,14 @@ static void conn_wait(struct tcp_conn *c)
 {
     const struct tcp_timing *timing = &c->worker->shared->timing;
     bool was_partial = c->is_partial;
-    bool is_sending = out_left(c) > 0, is_ready = tcp_frames_is_ready(&c->frames);
+    bool is_sending = out_left(c) > 0, is_full = c->waiting == WAITING_MAX;
+    bool is_ready = tcp_frames_is_ready(&c->frames);
     bool is_busy = is_sending || has_work(c);
-    c->is_partial = !is_busy && tcp_frames_is_partial(&c->frames);
-    c->is_idle = !is_busy && !c->is_partial;
+    c->is_partial = !is_busy && !is_full && tcp_frames_is_partial(&c->frames);
+    c->is_idle = !is_busy && !c->is_partial && c->waiting == 0;
     tcp_registry_set_idle(&c->worker->shared->registry, &c->entry, c->is_idle);
-    set_reading(c, !c->is_eof && !c->is_closing && !is_ready && out_left(c) <= OUT_LIMIT);
+    set_reading(c,
+                !c->is_eof && !c->is_closing && !is_ready && !is_full && out_left(c) <= OUT_LIMIT);
     if (is_sending) {
         if (!event_pending(&c->write, EV_WRITE, NULL)) {
             CHECK(event_add(&c->write, NULL) == 0);
@@ -271,6 +323,8 @@ static void conn_wait(struct tcp_conn *c)
     } else if (c->is_partial) {
         if (!was_partial)
             set_due(c, timing->message_us, TCP_CLOSE_MESSAGE);
+    } else if (c->waiting > 0) {
+        c->due_us = INT64_MAX; /* until the forwarder answers, which has its own limit */
     } else {
         set_due(c, timing->idle_us, TCP_CLOSE_IDLE);
     }
@@ -283,7 +337,8 @@ static void conn_run(struct tcp_conn *c)
         conn_answer(c);
     if (!c->is_dead)
         conn_transfer(c);
-    bool is_all_sent = out_left(c) == 0 && !tcp_transfers_are_running(&c->transfers);
+    bool is_all_sent =
+        out_left(c) == 0 && c->waiting == 0 && !tcp_transfers_are_running(&c->transfers);
     if (c->is_dead)
         conn_close(c, TCP_CLOSE_RESET);
     else if (c->is_closing && is_all_sent)
@@ -292,6 +347,30 @@ static void conn_run(struct tcp_conn *c)
         conn_close(c, TCP_CLOSE_CLIENT);
     else
         conn_wait(c);
+}
+
+/* The answer that a message has waited for. */
+static void on_upstream(struct forward_waiter *waiter, const struct dns_upstream *upstream)
+{
+    struct tcp_waiter *tw = LIST_ENTRY(waiter, struct tcp_waiter, waiter);
+    struct tcp_conn *c = conn_from(tw->conn);
+    struct worker *w = c->worker;
+    uint8_t *out = w->tcp_io->out;
+    const struct zone_version *version = worker_enter(w);
+    size_t size = dns_respond_again(&w->ctx, version, &c->peer, tw->packet, tw->len, upstream,
+                                    out + 2, TCP_MESSAGE_MAX);
+    worker_leave(w);
+    if (size == 0 && w->ctx.relay.is_wanted) { /* the name leads elsewhere now */
+        w->ctx.relay.is_wanted = false;
+        forward_ask(w->forward, waiter, &w->ctx.relay);
+        return;
+    }
+    waiter_free(tw);
+    if (size > 0) {
+        put16(out, (uint16_t)size);
+        conn_write(c, out, size + 2);
+    }
+    conn_run(c);
 }
 
 /* One read; false when nothing was there. */
@@ -373,6 +452,7 @@ void tcp_open(struct worker *w, int fd, const struct dns_peer *peer)
     c->transfers =
         (struct tcp_transfers){.conn = c, .worker = w, .entry = &c->entry, .peer = &c->peer};
     list_init(&c->transfers.running);
+    list_init(&c->waiters);
     list_push_back(&w->conns, &c->link);
     CHECK(event_assign(&c->read, w->base, fd, EV_READ | EV_PERSIST, on_conn_readable, c) == 0);
     CHECK(event_assign(&c->write, w->base, fd, EV_WRITE, on_conn_writable, c) == 0);
@@ -482,6 +562,11 @@ void tcp_drain(struct worker *w)
         conn_flush(c);
         if (out_left(c) == 0 && !c->is_dead && !c->is_eof && conn_read(c) && !c->is_dead)
             conn_answer(c);
-        conn_close(c, TCP_CLOSE_STOP);
+    }
+    if (w->forward)
+        forward_drain(w->forward); /* may close some */
+    LIST_FOREACH(rest, &w->conns)
+    {
+        conn_close(LIST_ENTRY(rest, struct tcp_conn, link), TCP_CLOSE_STOP);
     }
 }

@@ -16,6 +16,7 @@
     (PACKET_SIZE + 192) /* packets at equal offsets would share their cache sets */
 #define CONTROL_SIZE 64
 #define PORT_KPASSWD 464
+#define WAITER_MAGIC 0x75647077U
 
 _Static_assert(CONTROL_SIZE >= CMSG_SPACE(sizeof(struct in6_pktinfo)), "room for one PKTINFO");
 
@@ -88,6 +89,88 @@ static bool may_send(struct worker *w, const struct dns_peer *peer, const uint8_
     return true;
 }
 
+/* ---- messages that wait for an upstream ---- */
+
+struct udp_waiter {
+    unsigned magic;
+    struct forward_waiter waiter;
+    struct udp_socket *socket;
+    struct dns_peer peer;
+    struct sockaddr_in6 from; /* or an IPv4 address */
+    socklen_t from_len;
+    alignas(struct cmsghdr) uint8_t control[CONTROL_SIZE];
+    size_t control_len;
+    size_t len;
+    uint8_t packet[];
+};
+
+/* One answer outside a batch. */
+static void send_late(struct udp_waiter *uw, uint8_t *bytes, size_t len)
+{
+    struct worker *w = uw->socket->worker;
+    struct iovec iov = {bytes, len};
+    const struct msghdr msg = {.msg_name = &uw->from,
+                               .msg_namelen = uw->from_len,
+                               .msg_iov = &iov,
+                               .msg_iovlen = 1,
+                               .msg_control = uw->control_len ? uw->control : NULL,
+                               .msg_controllen = uw->control_len};
+    if (!may_send(w, &uw->peer, bytes))
+        return;
+    ssize_t n;
+    do {
+        n = sendmsg(uw->socket->fd, &msg, MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
+        counter_add(
+            &w->counters.drops[errno == EAGAIN || errno == ENOBUFS ? DROP_OVERLOAD : DROP_SEND], 1);
+}
+
+static void on_upstream(struct forward_waiter *waiter, const struct dns_upstream *upstream)
+{
+    struct udp_waiter *uw = LIST_ENTRY(waiter, struct udp_waiter, waiter);
+    CHECK(uw->magic == WAITER_MAGIC);
+    struct worker *w = uw->socket->worker;
+    uint8_t out[PACKET_SIZE];
+    const struct zone_version *version = worker_enter(w);
+    size_t size = dns_respond_again(&w->ctx, version, &uw->peer, uw->packet, uw->len, upstream, out,
+                                    sizeof out);
+    worker_leave(w);
+    if (size == 0 && w->ctx.relay.is_wanted) { /* the name leads elsewhere now */
+        w->ctx.relay.is_wanted = false;
+        forward_ask(w->forward, waiter, &w->ctx.relay);
+        return;
+    }
+    if (size > 0)
+        send_late(uw, out, size);
+    uw->magic = 0;
+    free(uw);
+}
+
+static __attribute__((noinline)) void wait_for_upstream(struct udp_socket *s, struct udp_batch *b,
+                                                        unsigned i, const struct dns_peer *peer)
+{
+    struct worker *w = s->worker;
+    struct msghdr *in = &b->in[i].msg_hdr;
+    size_t len = b->in[i].msg_len, bytes = sizeof(struct udp_waiter) + len;
+    struct udp_waiter *uw = xcalloc(1, bytes);
+    w->ctx.relay.is_wanted = false;
+    uw->magic = WAITER_MAGIC;
+    uw->waiter = (struct forward_waiter){.done = on_upstream, .bytes = bytes, .proto = DNS_UDP};
+    uw->socket = s;
+    uw->peer = *peer;
+    uw->from_len = in->msg_namelen;
+    memcpy(&uw->from, &b->from[i], in->msg_namelen);
+    if (s->has_pktinfo) {
+        clear_interface(in);
+        uw->control_len = in->msg_controllen;
+        memcpy(uw->control, b->control[i], in->msg_controllen);
+    }
+    uw->len = len;
+    memcpy(uw->packet, b->in_bytes[i], len);
+    forward_ask(w->forward, &uw->waiter, &w->ctx.relay);
+}
+
 /* Answers the first `received` packets; how many answers are ready in out[]. */
 static unsigned answer_batch(struct udp_socket *s, unsigned received)
 {
@@ -100,6 +183,8 @@ static unsigned answer_batch(struct udp_socket *s, unsigned received)
         peer_from(&peer, &b->from[i].any);
         size_t size = dns_respond(&w->ctx, version, &peer, b->in_bytes[i], b->in[i].msg_len,
                                   b->out_bytes[answers], PACKET_SIZE);
+        if (size == 0 && w->ctx.relay.is_wanted)
+            wait_for_upstream(s, b, i, &peer);
         if (size == 0 || !may_send(w, &peer, b->out_bytes[answers]))
             continue;
         struct msghdr *in = &b->in[i].msg_hdr, *out = &b->out[answers].msg_hdr;

@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#define POINTER_REACH 0x4000 /* first offset that a compression pointer cannot name */
+
 static inline uint16_t get16(const uint8_t *p)
 {
     return (uint16_t)(p[0] << 8 | p[1]);

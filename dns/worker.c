@@ -97,6 +97,9 @@ struct worker *worker_new(struct dns_shared *shared, unsigned index, const int *
     random_bytes(key, sizeof key);
     error_limit_init(&w->errors, key);
     dns_context_init(&w->ctx, &shared->answer, &w->counters, random_u64());
+    if (shared->answer.forward)
+        w->forward =
+            forwarder_new(w->base, shared->answer.forward, &shared->loop_found, index == 0);
     CHECK(event_assign(&w->wake, w->base, w->wake_fd, EV_READ | EV_PERSIST, on_wake, w) == 0);
     CHECK(event_assign(&w->beat, w->base, -1, EV_PERSIST, on_beat, w) == 0);
     return w;
@@ -118,6 +121,8 @@ static void *worker_main(void *arg)
         tcp_stop_listening(&w->tcp[i]);
     for (size_t i = 0; i < w->listen_count; i++)
         udp_drain(&w->udp[i]);
+    if (w->forward)
+        forward_drain(w->forward);
     tcp_drain(w);
     return NULL;
 }
@@ -160,6 +165,7 @@ void worker_free(struct worker *w)
         if (w->tcp[i].fd >= 0)
             close(w->tcp[i].fd);
     }
+    forwarder_free(w->forward);
     event_base_free(w->base);
     close(w->wake_fd);
     if (w->spare_fd >= 0)

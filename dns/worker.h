@@ -23,6 +23,7 @@
 #include "base/publish.h"
 #include "dns/answer.h"
 #include "dns/error_limit.h"
+#include "dns/forward.h"
 #include "dns/tcp_registry.h"
 
 struct worker;
@@ -47,6 +48,8 @@ struct dns_shared {
     struct tcp_timing timing;
     struct transfer_limits limits;
     struct tcp_registry registry;
+    struct forward_conf forward;
+    _Atomic bool loop_found;        /* an upstream is this server */
     _Atomic int64_t stale_since_us; /* mono, 0: the source is there */
     struct worker **workers;
     unsigned worker_count;
@@ -91,6 +94,7 @@ struct worker {
     struct udp_batch *batch;
     struct tcp_io *tcp_io;
     struct error_limit errors;
+    struct forwarder *forward; /* NULL: names outside are REFUSED */
     struct dns_context ctx;
     struct dns_counters counters;
 };

@@ -31,7 +31,7 @@ def test_arguments():
             (("--frobnicate",), 1, "", "frobnicate"),
             (("stray",), 1, "", "unexpected argument"),
             (("--set", "api.listen=10.0.0.1:80"), 1, "", "api.tls-cert"),
-            (("--set", "forward.upstream=127.0.0.1"), 1, "", "forward.upstream")):
+            (("--set", "forward.cache-size=1MiB"), 1, "", "forward.cache-size")):
         result = run(*arguments)
         assert result.returncode == code, (arguments, result)
         assert re.search(out, result.stdout) and err in result.stderr, (arguments, result)
