@@ -555,6 +555,26 @@ static void r44_evictions_and_collections_confirm_nothing(void **state)
     }
 }
 
+/* R42: which incarnation has ended, and that it has, is all that a node says by deleting. */
+static void r42_a_node_deletes_only_to_confirm(void **state)
+{
+    struct fixture *f = *state;
+    create_set_pod(f, "kubia-0", "");
+    assert_ok(f, bind_pod(f, "kubia-0", "n1"));
+    run_pod(f, "kubia-0", "10.244.0.7");
+    const char *uid = look(f, POD, "kubia-0")->uid;
+    const struct delete_opts refused[] = {
+        {0}, {.has_grace = true}, {.uid = uid}, {.has_grace = true, .grace_s = 5, .uid = uid}};
+    f->role = ROLE_NODE;
+    f->node = "n1";
+    for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+        assert_int_equal(delete_with(f, POD, "kubia-0", &refused[i]), ERR_FORBIDDEN);
+    assert_int_equal(look(f, POD, "kubia-0")->deleted_us, 0);
+    const struct delete_opts confirm = {.has_grace = true, .uid = uid};
+    assert_ok(f, delete_with(f, POD, "kubia-0", &confirm));
+    assert_null(look(f, POD, "kubia-0"));
+}
+
 /* A node owns the status of its pods: not what holds their names or steers others. */
 static void r45_a_node_changes_no_metadata_of_a_pod(void **state)
 {
@@ -669,6 +689,7 @@ int main(void)
         T(a30_eviction_deletes_with_a_condition),
         T(r44_evictions_and_collections_confirm_nothing),
         T(r45_a_node_changes_no_metadata_of_a_pod),
+        T(r42_a_node_deletes_only_to_confirm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
