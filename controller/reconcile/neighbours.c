@@ -84,32 +84,55 @@ static const char *topology_of(const struct place_node *place, const char *key)
     return NULL;
 }
 
-/* Places that lie where the value says. */
-static void close_places(const struct judge *j, const char *key, const char *value,
-                         enum place_neighbours why)
+/* ---- topologies that are closed: label key -> set of its values ---- */
+
+static void close_topology(struct keymap *closed, const char *key, const char *value)
 {
-    for (size_t i = 0; i < j->count && value; i++) {
-        const char *have = topology_of(&j->places[i], key);
-        if (have && strcmp(have, value) == 0)
-            j->places[i].neighbours = why;
-    }
+    if (!value)
+        return;
+    void **values = keymap_put(closed, key);
+    if (!*values)
+        *values = xcalloc(1, sizeof(struct keymap));
+    (void)keymap_put(*values, value);
 }
+
+/* Marks the places that lie in one, and empties the map: many pods close the same few, so that the
+ * places are looked at once for each key and not for each pod. */
+static void close_places(const struct judge *j, struct keymap *closed, enum place_neighbours why)
+{
+    const char *key;
+    void *values;
+    for (size_t at = 0; keymap_next(closed, &at, &key, &values);) {
+        for (size_t i = 0; i < j->count; i++) {
+            const char *have = topology_of(&j->places[i], key);
+            if (have && keymap_has(values, have))
+                j->places[i].neighbours = why;
+        }
+        keymap_fini(values);
+        free(values);
+    }
+    keymap_fini(closed);
+}
+
+/* ---- the three rules ---- */
 
 static void judge_guards(const struct judge *j)
 {
     char own[PATH_SIZE];
     const char *path;
     void *value;
+    struct keymap closed = {0};
     path_format(own, j->pod->ns, j->pod->name);
     for (size_t at = 0; keymap_next(&j->all->guards, &at, &path, &value);) {
         const struct guard *guard = value;
         for (size_t i = 0; i < guard->apart->count && strcmp(path, own) != 0; i++) {
             const struct affinity_term *term = &guard->apart->terms[i];
             if (affinity_term_means(term, j->view, j->pod->ns, j->pod->labels, j->pod->label_count))
-                close_places(j, term->topology, topology_of_node(j, guard->node, term->topology),
-                             NEIGHBOURS_GUARD);
+                close_topology(&closed, term->topology,
+                               topology_of_node(j, guard->node, term->topology));
         }
     }
+    close_places(j, &closed, NEIGHBOURS_GUARD);
 }
 
 /* Pods that stand on a node, of one namespace or (ns NULL) of all, one after the other. */
@@ -130,16 +153,17 @@ static const char *only_namespace(const struct affinity_term *term)
 
 static void judge_apart(const struct judge *j, const struct affinity *apart)
 {
+    struct keymap closed = {0};
     for (size_t i = 0; i < apart->count; i++) {
         const struct affinity_term *term = &apart->terms[i];
         struct view_cursor cur;
         view_seek(&cur, j->view, KIND_POD, only_namespace(term), NULL);
         for (const struct object *pod; (pod = next_placed(&cur)); view_next(&cur))
             if (affinity_term_means(term, j->view, pod->ns, pod->labels, pod->label_count))
-                close_places(j, term->topology,
-                             topology_of_node(j, pod_view(pod)->node, term->topology),
-                             NEIGHBOURS_APART);
+                close_topology(&closed, term->topology,
+                               topology_of_node(j, pod_view(pod)->node, term->topology));
     }
+    close_places(j, &closed, NEIGHBOURS_APART);
 }
 
 /* Values of one term's label on the nodes of pods that all terms mean. True when there is such a
