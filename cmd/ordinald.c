@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/metrics.h"
+#include "cmd/reload.h"
 #include "conf/conf.h"
 #include "controller/api/server.h"
 #include "controller/reconcile/reconcile.h"
@@ -50,6 +51,7 @@ struct version_log {
 struct daemon {
     const struct http_tls *tls; /* borrowed; NULL: none */
     struct options options;
+    struct reload reload;
     struct loop *loop;
     struct probe_server *probe;
     struct zones *zones;
@@ -136,6 +138,13 @@ static void collect_passes(struct buf_out *out, const struct metric_family *fami
     }
 }
 
+static void collect_reloads(struct buf_out *out, const struct metric_family *family, void *arg)
+{
+    const struct daemon *d = arg;
+    metrics_sample(out, family->name, "result=\"success\"", (double)d->reload.succeeded);
+    metrics_sample(out, family->name, "result=\"failure\"", (double)d->reload.failed);
+}
+
 static void collect_build(struct buf_out *out, const struct metric_family *family, void *arg)
 {
     (void)arg;
@@ -147,6 +156,9 @@ static void register_metrics(struct daemon *d)
     static struct metric_family families[] = {
         {"ordinald_build_info", METRIC_GAUGE, "Version of the program; the value is always 1.",
          collect_build, NULL},
+        {"ordinald_config_reloads_total", METRIC_COUNTER,
+         "Configurations read after the start; a failed one changed nothing (K-RELOAD).",
+         collect_reloads, NULL},
         {"ordinald_zone_names", METRIC_GAUGE, "Names in all zones.", collect_zones, NULL},
         {"ordinald_zone_services", METRIC_GAUGE, "Services that publish names.", collect_zones,
          NULL},
@@ -330,14 +342,13 @@ static size_t near_networks(const struct options *o, const char *out[NEAR_NETWOR
     return count;
 }
 
-static int dns_bind(struct daemon *d, struct err *e)
+/* What dns/ is told; networks has room for what access.explain is by default. */
+static struct dns_opts dns_options(const struct options *o, const char *networks[NEAR_NETWORKS_MAX])
 {
-    const struct options *o = &d->options;
-    const char *networks[NEAR_NETWORKS_MAX];
     const struct string_list *explain = &o->access_explain;
     const struct string_list *recurse = &o->access_recurse;
     size_t network_count = near_networks(o, networks);
-    struct dns_opts opts = {
+    return (struct dns_opts){
         .listen = (const char *const *)o->dns_listen.items,
         .listen_count = o->dns_listen.count,
         .workers = worker_count(o),
@@ -364,9 +375,30 @@ static int dns_bind(struct daemon *d, struct err *e)
         .forward_zone_count = o->forward_zones.count,
         .forward_timeout_us = o->forward_timeout_us,
         .denied_drop = *o->access_denied == 'd',
+        .client_limit = (uint32_t)o->dns_client_limit,
+        .log_queries = (uint32_t)o->log_queries,
         .max_stale_us = o->zone_max_stale_us,
     };
+}
+
+static int dns_bind(struct daemon *d, struct err *e)
+{
+    const char *networks[NEAR_NETWORKS_MAX];
+    struct dns_opts opts = dns_options(&d->options, networks);
     return dns_server_bind(&opts, zones_publish(d->zones), &d->dns, e);
+}
+
+/* The live options (K-RELOAD). */
+static int apply_options(void *arg, const struct options *o, struct err *e)
+{
+    struct daemon *d = arg;
+    const char *networks[NEAR_NETWORKS_MAX];
+    struct dns_opts opts = dns_options(o, networks);
+    int rc = dns_server_reload(d->dns, &opts, e);
+    enum log_level level = LOG_INFO;
+    if (rc == 0 && log_level_parse(o->log_level, &level))
+        log_set_level(level);
+    return rc;
 }
 
 static void dns_unbind(struct daemon *d)
@@ -625,8 +657,8 @@ static void on_terminate(void *arg)
 
 static void on_hangup(void *arg)
 {
-    (void)arg;
-    log_warn("msg=\"SIGHUP ignored: the configuration is read at start only\"");
+    struct daemon *d = arg;
+    reload_now(&d->reload, "SIGHUP");
 }
 
 static sigset_t watched_signals(void)
@@ -726,7 +758,9 @@ static int run(struct daemon *d)
         d->start_revision = store_head(d->store).revision;
         loop_timer_init(&d->ready_timer, d->loop, on_start, d);
         loop_timer_set(&d->ready_timer, clock_mono_us());
+        reload_start(&d->reload, d->loop);
         loop_run(d->loop);
+        reload_stop(&d->reload);
         loop_timer_fini(&d->ready_timer);
         notify_manager("STOPPING=1");
         pthread_kill(signals, SIGUSR2);
@@ -744,9 +778,17 @@ static int run(struct daemon *d)
     return good ? EXIT_SUCCESS : EXIT_START;
 }
 
-static int serve(struct options *options, const struct http_tls *tls)
+/* Takes *options over for its time: a reload changes them. */
+static int serve(struct options *options, const char *file, const char *const *settings,
+                 size_t count, const struct http_tls *tls)
 {
     struct daemon d = {.options = *options, .tls = tls};
+    d.reload = (struct reload){.file = file,
+                               .settings = settings,
+                               .setting_count = count,
+                               .options = &d.options,
+                               .apply = apply_options,
+                               .arg = &d};
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
@@ -767,6 +809,7 @@ static int serve(struct options *options, const struct http_tls *tls)
     loop_timer_fini(&d.reclaim_later);
     loop_task_fini(&d.reclaim);
     loop_free(d.loop);
+    *options = d.options;
     return rc;
 }
 
@@ -827,7 +870,7 @@ static int configured(const char *file, const char *const *settings, size_t coun
     } else if (mode == MODE_CHECK) {
         (void)puts("configuration ok");
     } else {
-        rc = serve(&options, tls);
+        rc = serve(&options, file, settings, count, tls);
     }
     http_tls_free(tls);
     conf_fini(&options);

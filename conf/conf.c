@@ -290,6 +290,21 @@ void conf_fini(struct options *o)
     *o = (struct options){0};
 }
 
+void conf_swap_live(struct options *a, struct options *b, struct buf_out *live,
+                    struct buf_out *fixed)
+{
+    for (size_t i = 0; i < options_count; i++) {
+        const struct conf_option *option = &options_table[i];
+        if (value_equal(a, b, option))
+            continue;
+        struct buf_out *names = option->is_live ? live : fixed;
+        if (names)
+            buf_printf(names, " %s", option->name);
+        if (option->is_live)
+            value_swap(a, b, option);
+    }
+}
+
 /* Calls for every row: a section line when the part before the dot changes, then the key. */
 static void print_key(const struct conf_option *option, const char *previous, const char *prefix,
                       struct buf_out *out)

@@ -17,6 +17,11 @@
 int conf_load(const char *path, const char *const *settings, size_t setting_count,
               struct options *out, struct err *e);
 void conf_fini(struct options *o);
+/* Swaps the live options that differ between the two; done again it undoes itself. Appends the
+ * names of those to *live (may be NULL) and of the others that differ to *fixed (may be NULL), each
+ * with a blank before it. */
+void conf_swap_live(struct options *a, struct options *b, struct buf_out *live,
+                    struct buf_out *fixed);
 /* The effective configuration as a YAML document that conf_load reads back to the same values. */
 void conf_print(const struct options *o, struct buf_out *out);
 /* Every option with its default and meaning as commented YAML: conf/ordinald.conf is this text (a

@@ -78,6 +78,7 @@ struct conf_option {
     option_check_fn *check;
     bool is_reserved; /* known, but this version has nothing behind it: only the default is accepted
                        */
+    bool is_live;     /* a reload changes it; the others need a restart (K-RELOAD) */
     const char *help; /* one sentence; what the sample file says */
 };
 

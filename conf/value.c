@@ -206,18 +206,52 @@ void value_print(const struct options *o, const struct conf_option *option, stru
     }
 }
 
+bool value_equal(const struct options *a, const struct options *b, const struct conf_option *option)
+{
+    struct buf_out left, right;
+    buf_out_init(&left);
+    buf_out_init(&right);
+    value_print(a, option, &left);
+    value_print(b, option, &right);
+    bool same = left.len == right.len && memcmp(left.data, right.data, left.len) == 0;
+    buf_out_fini(&left);
+    buf_out_fini(&right);
+    return same;
+}
+
+static size_t value_size(enum option_type type)
+{
+    switch (type) {
+    case OPT_BOOL:
+        return sizeof(bool);
+    case OPT_INT:
+    case OPT_SIZE:
+    case OPT_DURATION:
+        return sizeof(int64_t);
+    case OPT_STRING:
+    case OPT_WORD:
+        return sizeof(char *);
+    case OPT_LIST:
+    case OPT_MAP:
+        return sizeof(struct string_list);
+    }
+    return 0;
+}
+
+void value_swap(struct options *a, struct options *b, const struct conf_option *option)
+{
+    uint8_t kept[sizeof(struct string_list)];
+    size_t size = value_size(option->type);
+    memcpy(kept, field_of(a, option), size);
+    memcpy(field_of(a, option), field_of(b, option), size);
+    memcpy(field_of(b, option), kept, size);
+}
+
 bool value_is_default(const struct options *o, const struct conf_option *option)
 {
     struct options fresh = {0};
     value_default(&fresh, option);
-    struct buf_out want, have;
-    buf_out_init(&want);
-    buf_out_init(&have);
-    value_print(&fresh, option, &want);
-    value_print(o, option, &have);
-    bool same = want.len == have.len && memcmp(want.data, have.data, want.len) == 0;
-    buf_out_fini(&want);
-    buf_out_fini(&have);
+    bool same = value_equal(&fresh, o, option);
     value_clear(&fresh, option);
     return same;
 }

@@ -14,5 +14,9 @@ void value_clear(struct options *o, const struct conf_option *option);
 void value_default(struct options *o, const struct conf_option *option);
 /* The value as YAML ("5s", `["127.0.0.1:53"]`). */
 void value_print(const struct options *o, const struct conf_option *option, struct buf_out *out);
+bool value_equal(const struct options *a, const struct options *b,
+                 const struct conf_option *option);
+/* The two values change places. */
+void value_swap(struct options *a, struct options *b, const struct conf_option *option);
 /* True when the value is the default. */
 bool value_is_default(const struct options *o, const struct conf_option *option);

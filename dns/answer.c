@@ -443,6 +443,21 @@ static void answer_chaos(struct message *m, const struct query *q)
     answer_own(m, &owner, RR_TXT, CLASS_CH, 0, rdata, opts->chaos_len + 1);
 }
 
+/* Step 12: dns.client-limit, without an answer. */
+static bool is_within_limit(struct message *m)
+{
+    struct dns_context *ctx = m->ctx;
+    const struct dns_peer *peer = m->peer;
+    uint32_t per_s = ctx->opts->client_limit;
+    if (per_s == 0 || !ctx->clients ||
+        client_limit_pass(ctx->clients, peer->addr, peer->addr_len, per_s, ctx->now_us))
+        return true;
+    ctx->limited++;
+    memcpy(ctx->limited_addr, peer->addr, peer->addr_len);
+    ctx->limited_addr_len = peer->addr_len;
+    return false;
+}
+
 /* Steps 11 to 16 of R-001. */
 static void answer_query(struct message *m, const struct zone_version *v, const struct query *q)
 {
@@ -450,6 +465,8 @@ static void answer_query(struct message *m, const struct zone_version *v, const 
         answer_chaos(m, q);
     } else if (q->class != RR_CLASS_IN) {
         message_fail(m, RCODE_REFUSED, EDE_NOT_SUPPORTED);
+    } else if (!is_within_limit(m)) {
+        m->is_dropped = true;
     } else if (q->type == 0 || q->type == RR_OPT || q->type == RR_TKEY || q->type == RR_TSIG) {
         message_fail(m, RCODE_FORMERR, EDE_NONE); /* */
     } else if (q->type == RR_AXFR || q->type == RR_IXFR) {
@@ -534,6 +551,10 @@ size_t dns_respond(struct dns_context *ctx, const struct zone_version *version,
 
     struct query q;
     enum query_verdict verdict = query_parse(&q, packet, len, ctx->opts->cookies);
+    if (peer->is_cut && verdict != QUERY_NOTIMP) { /* whatever its beginning looks like */
+        verdict = QUERY_FORMERR;
+        q.has_edns = q.was_edns_error = false;
+    }
     struct message m;
     message_begin(&m, ctx, peer, &q, out, room);
     const struct forward_conf *forward = ctx->opts->forward;
@@ -546,6 +567,10 @@ size_t dns_respond(struct dns_context *ctx, const struct zone_version *version,
         message_fail(&m, RCODE_REFUSED, EDE_PROHIBITED);
     if (ctx->relay.is_wanted)
         return 0;
+    if (m.is_dropped) {
+        counter_add(&counters->drops[DROP_CLIENT], 1);
+        return 0;
+    }
     size_t size = message_end(&m, &q, is_allowed && verdict == QUERY_TSIG);
     counter_add(&counters->responses[peer->proto][m.rcode], 1);
     if (m.truncated)

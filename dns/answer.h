@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "dns/access.h"
+#include "dns/client_limit.h"
 #include "dns/cookie.h"
 #include "dns/counters.h"
 #include "dns/query.h"
@@ -46,8 +47,12 @@ struct answer_opts {
     uint8_t nsid[DNS_NSID_MAX];
     size_t nsid_len; /* 0: not answered */
     uint8_t chaos[DNS_CHAOS_MAX];
-    size_t chaos_len;                   /* 0: REFUSED */
-    int64_t max_stale_us;               /* 0: no limit */
+    size_t chaos_len;      /* 0: REFUSED */
+    int64_t max_stale_us;  /* 0: no limit */
+    uint32_t client_limit; /* dns.client-limit, queries per second; 0: no limit */
+    uint32_t log_queries;  /* log.queries: one of so many; 0: none */
+    uint64_t number;       /* grows with every reload (dns/server) */
+    bool has_random_secret;
     const struct forward_conf *forward; /* borrowed; NULL: names outside are REFUSED */
 };
 
@@ -80,7 +85,11 @@ struct dns_context {
     struct dns_counters *counters;  /* borrowed; this thread's own */
     uint64_t chance[4];             /* xoshiro256** */
     uint32_t wall_s;                /* Unix time mod 2^32, for cookies */
-    int64_t stale_us;               /* how long the source has been away, 0: it is there */
+    int64_t now_us;                 /* mono, for dns.client-limit */
+    struct client_limit *clients;   /* borrowed, shared; NULL: never limited */
+    uint64_t limited;               /* queries dropped by it in this batch, and of whom the last: */
+    uint8_t limited_addr[16], limited_addr_len;
+    int64_t stale_us; /* how long the source has been away, 0: it is there */
     const struct zone_node *seen[ANSWER_SEEN_SLOTS];
     char why[REASON_TEXT_MAX]; /* text of the EDE being written */
     size_t why_len;
@@ -101,6 +110,7 @@ struct dns_peer {
     uint8_t addr_len; /* 4 or 16 */
     uint16_t port;    /* host order */
     enum dns_proto proto;
+    bool is_cut; /* UDP: the datagram was longer than what was received of it */
     uint16_t
         keepalive_ds; /* TCP: idle time left to the client in 100 ms, 0: about to close */
 };

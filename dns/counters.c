@@ -29,6 +29,8 @@ const char *counters_drop_word(enum dns_drop reason)
         return "overload";
     case DROP_SEND:
         return "send";
+    case DROP_CLIENT:
+        return "client";
     case DROP_REASONS:
         break;
     }

@@ -18,6 +18,7 @@ enum dns_drop {
     DROP_ERROR_RATE, /* FORMERR or NOTIMP beyond the limit */
     DROP_OVERLOAD,   /* the socket would not take the answer */
     DROP_SEND,       /* the kernel refused the destination */
+    DROP_CLIENT,     /* beyond dns.client-limit */
     DROP_REASONS
 };
 

@@ -66,7 +66,7 @@ void message_begin(struct message *m, struct dns_context *ctx, const struct dns_
     m->answers = m->authorities = m->additionals = 0;
     m->rcode = RCODE_NOERROR;
     m->ede = EDE_NONE;
-    m->truncated = m->is_authoritative = m->is_forwarded = false;
+    m->truncated = m->is_authoritative = m->is_forwarded = m->is_dropped = false;
     m->flags = 0;
     if (q->has_question) {
         memcpy(out + m->len, q->packet + DNS_HEADER_SIZE, q->name_len + 4);
@@ -203,7 +203,10 @@ size_t message_end(struct message *m, const struct query *q, bool with_tsig)
     size_t with_ede = m->room;
     if (is_error(m->rcode) && m->peer->proto == DNS_UDP) { /* */
         with_ede = least(m->room, q->len + OPT_SIZE + EDE_SIZE);
-        m->room = least(m->room, q->len + OPT_SIZE);
+        /* A client cookie alone is answered with 16 octets more (RFC 7873 section 5.2.3): they take
+         * the room of the EDE, so the bound stays the same. */
+        bool is_client_only = q->cookie && q->cookie_len == COOKIE_CLIENT_SIZE;
+        m->room = is_client_only ? with_ede : least(m->room, q->len + OPT_SIZE);
     }
     if (q->has_edns)
         add_opt(m, q, with_ede);

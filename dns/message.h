@@ -42,6 +42,7 @@ struct message {
     bool truncated, is_authoritative;
     bool is_forwarded; /* holds what an upstream said */
     uint8_t flags;     /* RA for who may recurse, CD */
+    bool is_dropped;   /* no answer at all */
 };
 
 /* 64 bits of the context's own generator; not for secrets. */

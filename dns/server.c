@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/random.h"
 #include "dns/listen.h"
 #include "dns/server_private.h"
 #include "dns/tcp_transfers.h"
@@ -17,8 +18,15 @@
 #define STALL_US   5000000
 #define FAMILIES   11
 
+/* Options that were, until no worker uses them any more; the last one is in force. */
+struct opts_list {
+    struct answer_opts opts;
+    struct opts_list *newer;
+};
+
 struct dns_server {
     struct dns_shared shared;
+    struct opts_list *oldest, *newest;
     struct listen_address *listen;
     char (*texts)[LISTEN_TEXT_MAX];
     size_t listen_count;
@@ -36,21 +44,28 @@ static int set_text(uint8_t *out, size_t room, size_t *len, const char *option, 
     return 0;
 }
 
-static int set_answer_opts(struct answer_opts *a, const struct dns_opts *opts, struct err *e)
+/* old: those in force, NULL at start. */
+static int set_answer_opts(struct answer_opts *a, const struct dns_opts *opts,
+                           const struct answer_opts *old, struct err *e)
 {
     a->udp_size = opts->udp_size;
     a->rotate = opts->rotate;
     a->denied_drop = opts->denied_drop;
     a->cookies = opts->cookies;
     a->max_stale_us = opts->max_stale_us;
+    a->client_limit = opts->client_limit;
+    a->log_queries = opts->log_queries;
     if (opts->udp_size < DNS_UDP_MIN || opts->udp_size > DNS_UDP_MAX)
         return err_set(e, ERR_INVALID, "dns.udp-size: %u is not between %d and %d",
                        (unsigned)opts->udp_size, DNS_UDP_MIN, DNS_UDP_MAX);
     int rc = set_text(a->nsid, sizeof a->nsid, &a->nsid_len, "dns.nsid", opts->nsid, e);
     if (rc == 0)
         rc = set_text(a->chaos, sizeof a->chaos, &a->chaos_len, "dns.chaos", opts->chaos, e);
-    if (rc == 0 && opts->cookie_secret && *opts->cookie_secret)
+    a->has_random_secret = !opts->cookie_secret || !*opts->cookie_secret;
+    if (rc == 0 && !a->has_random_secret)
         rc = cookie_secrets_load(&a->secrets, opts->cookie_secret, e);
+    else if (old && old->has_random_secret)
+        a->secrets = old->secrets; /* cookies given out stay good */
     else
         cookie_secrets_random(&a->secrets);
     if (rc == 0)
@@ -75,8 +90,61 @@ static int set_forward(struct dns_shared *shared, const struct dns_opts *opts, s
     if (rc < 0)
         return rc;
     conf->timeout_us = opts->forward_timeout_us;
-    if (conf->zone_count > 0)
-        shared->answer.forward = conf;
+    return 0;
+}
+
+static void opts_list_free(struct opts_list *list)
+{
+    access_list_fini(&list->opts.query_acl);
+    access_list_fini(&list->opts.explain_acl);
+    access_list_fini(&list->opts.transfer_acl);
+    free(list);
+}
+
+/* Makes them the ones in force; on failure nothing has changed. */
+static int push_opts(struct dns_server *s, const struct dns_opts *opts, struct err *e)
+{
+    struct opts_list *list = xcalloc(1, sizeof *list);
+    struct opts_list *old = s->newest;
+    int rc = set_answer_opts(&list->opts, opts, old ? &old->opts : NULL, e);
+    if (rc < 0) {
+        opts_list_free(list);
+        return rc;
+    }
+    list->opts.forward = s->shared.forward.zone_count > 0 ? &s->shared.forward : NULL;
+    list->opts.number = old ? old->opts.number + 1 : 1;
+    *(old ? &old->newer : &s->oldest) = list;
+    s->newest = list;
+    atomic_store_explicit(&s->shared.answer, &list->opts, memory_order_release);
+    return 0;
+}
+
+/* Frees what every worker has left behind. */
+static void reclaim_opts(struct dns_server *s)
+{
+    uint64_t in_use = s->newest->opts.number;
+    for (unsigned w = 0; w < s->shared.worker_count; w++) {
+        uint64_t number =
+            atomic_load_explicit(&s->shared.workers[w]->opts_number, memory_order_acquire);
+        if (number < in_use)
+            in_use = number;
+    }
+    while (s->oldest->opts.number < in_use) {
+        struct opts_list *list = s->oldest;
+        s->oldest = list->newer;
+        opts_list_free(list);
+    }
+}
+
+int dns_server_reload(struct dns_server *s, const struct dns_opts *opts, struct err *e)
+{
+    reclaim_opts(s);
+    int rc = push_opts(s, opts, e);
+    if (rc < 0)
+        return rc;
+    tcp_registry_set_limits(&s->shared.registry, opts->tcp_max, opts->tcp_max_per_client);
+    for (unsigned w = 0; w < s->shared.worker_count; w++)
+        worker_wake(s->shared.workers[w]); /* those without queries let the old ones go, too */
     return 0;
 }
 
@@ -130,9 +198,12 @@ int dns_server_bind(const struct dns_opts *opts, struct publish *zones, struct d
     shared->registry.max_transfers_per_client = TRANSFERS_PER_CLIENT;
     s->listen = xcalloc(opts->listen_count, sizeof *s->listen);
     s->texts = xcalloc(opts->listen_count, sizeof *s->texts);
-    int rc = set_answer_opts(&shared->answer, opts, e);
+    uint8_t key[COOKIE_SECRET_SIZE];
+    random_bytes(key, sizeof key);
+    client_limit_init(&shared->clients, key);
+    int rc = set_forward(shared, opts, e);
     if (rc == 0)
-        rc = set_forward(shared, opts, e);
+        rc = push_opts(s, opts, e);
     for (size_t i = 0; i < opts->listen_count && rc == 0; i++) {
         rc = listen_parse(opts->listen[i], &s->listen[i], e);
         s->listen_count++;
@@ -180,10 +251,13 @@ void dns_server_stop(struct dns_server *s)
     for (unsigned w = 0; w < shared->worker_count; w++)
         worker_free(shared->workers[w]);
     tcp_registry_fini(&shared->registry);
-    access_list_fini(&shared->answer.query_acl);
+    while (s->oldest) {
+        struct opts_list *list = s->oldest;
+        s->oldest = list->newer;
+        opts_list_free(list);
+    }
+    client_limit_fini(&shared->clients);
     forward_conf_fini(&shared->forward);
-    access_list_fini(&shared->answer.explain_acl);
-    access_list_fini(&shared->answer.transfer_acl);
     free(shared->workers);
     free(s->listen);
     free(s->texts);

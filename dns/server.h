@@ -40,6 +40,8 @@ struct dns_opts {
     int64_t forward_timeout_us;
     const char *const *recurse_acl; /* access.recurse: CIDRs or "any" */
     size_t recurse_acl_count;
+    uint32_t client_limit; /* dns.client-limit, per second; 0: no limit */
+    uint32_t log_queries;  /* log.queries: one of so many; 0: none */
 };
 
 struct dns_server;
@@ -51,6 +53,10 @@ struct dns_server;
 int dns_server_bind(const struct dns_opts *opts, struct publish *zones, struct dns_server **out,
                     struct err *e);
 int dns_server_start(struct dns_server *server, struct err *e);
+/* Answers from now on by other options: all but listen, workers, tcp_idle_us and what is for
+ * forwarding, which stay. Each message is answered by the old ones or the new ones; nothing is lost
+ * (K-RELOAD). On failure (ERR_INVALID, ERR_IO: as dns_server_bind) the old ones stay. */
+int dns_server_reload(struct dns_server *server, const struct dns_opts *opts, struct err *e);
 /* Stops accepting, drains what was received, joins the threads, frees. NULL is fine. */
 void dns_server_stop(struct dns_server *server);
 

@@ -243,7 +243,7 @@ static void conn_answer(struct tcp_conn *c)
         c->has_asked = true;
         c->is_partial = false; /* what is left is another message, with its own time */
         size_t size =
-            dns_respond(&w->ctx, version, &c->peer, message, len, out + used + 2, TCP_MESSAGE_MAX);
+            worker_respond(w, version, &c->peer, message, len, out + used + 2, TCP_MESSAGE_MAX);
         if (size == 0 && w->ctx.relay.is_wanted)
             wait_for_upstream(c, message, len);
         if (size > 0) {

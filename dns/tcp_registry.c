@@ -33,6 +33,14 @@ void tcp_registry_fini(struct tcp_registry *reg)
     pthread_mutex_destroy(&reg->lock);
 }
 
+void tcp_registry_set_limits(struct tcp_registry *reg, unsigned max, unsigned max_per_client)
+{
+    pthread_mutex_lock(&reg->lock);
+    reg->max = max;
+    reg->max_per_client = max_per_client;
+    pthread_mutex_unlock(&reg->lock);
+}
+
 static struct tcp_client **bucket_of(struct tcp_registry *reg, const uint8_t key[9])
 {
     return &reg->buckets[siphash24(reg->key, key, 9) % TCP_CLIENT_BUCKETS];

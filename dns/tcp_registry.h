@@ -44,6 +44,8 @@ struct tcp_registry {
 void tcp_registry_init(struct tcp_registry *reg, unsigned max, unsigned max_per_client,
                        unsigned workers);
 void tcp_registry_fini(struct tcp_registry *reg);
+/* Other limits from now on; nothing is closed for it. */
+void tcp_registry_set_limits(struct tcp_registry *reg, unsigned max, unsigned max_per_client);
 
 /* Enters a new connection as idle. At a limit the oldest idle connection (of that client, or of
  * all) is put on its worker's list of evicted ones, and *wake gets that worker's number, which must

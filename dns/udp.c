@@ -179,10 +179,10 @@ static unsigned answer_batch(struct udp_socket *s, unsigned received)
     unsigned answers = 0;
     const struct zone_version *version = worker_enter(w);
     for (unsigned i = 0; i < received; i++) {
-        struct dns_peer peer = {.proto = DNS_UDP};
+        struct dns_peer peer = {.proto = DNS_UDP, .is_cut = b->in[i].msg_hdr.msg_flags & MSG_TRUNC};
         peer_from(&peer, &b->from[i].any);
-        size_t size = dns_respond(&w->ctx, version, &peer, b->in_bytes[i], b->in[i].msg_len,
-                                  b->out_bytes[answers], PACKET_SIZE);
+        size_t size = worker_respond(w, version, &peer, b->in_bytes[i], b->in[i].msg_len,
+                                     b->out_bytes[answers], PACKET_SIZE);
         if (size == 0 && w->ctx.relay.is_wanted)
             wait_for_upstream(s, b, i, &peer);
         if (size == 0 || !may_send(w, &peer, b->out_bytes[answers]))

@@ -1,5 +1,6 @@
 #include "dns/worker.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -9,24 +10,59 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "dns/tcp.h"
 #include "dns/udp.h"
 
 #define BEAT_US 500000
 
+/* A number, once announced, says that no older options will be used: the loads only go forward, and
+ * dns/server frees what is older than every announcement. */
+static void take_options(struct worker *w)
+{
+    const struct answer_opts *opts = atomic_load_explicit(&w->shared->answer, memory_order_acquire);
+    if (opts == w->ctx.opts)
+        return;
+    w->ctx.opts = opts;
+    atomic_store_explicit(&w->opts_number, opts->number, memory_order_release);
+}
+
 const struct zone_version *worker_enter(struct worker *w)
 {
-    w->now_us = clock_mono_us();
+    take_options(w);
+    w->now_us = w->ctx.now_us = clock_mono_us();
     w->ctx.wall_s = (uint32_t)(clock_now_us() / 1000000);
     int64_t since_us = atomic_load_explicit(&w->shared->stale_since_us, memory_order_relaxed);
     w->ctx.stale_us = since_us == 0 ? 0 : w->now_us - since_us;
     return publish_enter(w->shared->zones, w->index, NULL);
 }
 
+static void log_limited(struct dns_context *ctx)
+{
+    char client[INET6_ADDRSTRLEN];
+    inet_ntop(ctx->limited_addr_len == 4 ? AF_INET : AF_INET6, ctx->limited_addr, client,
+              sizeof client);
+    LOG_LIMITED(LOG_WARN, "client=%s msg=\"more queries than dns.client-limit, dropped\"", client);
+    ctx->limited = 0;
+}
+
 void worker_leave(struct worker *w)
 {
     publish_leave(w->shared->zones, w->index);
+    if (w->ctx.limited > 0)
+        log_limited(&w->ctx);
+}
+
+size_t worker_respond(struct worker *w, const struct zone_version *version,
+                      const struct dns_peer *peer, const uint8_t *packet, size_t len, uint8_t *out,
+                      size_t room)
+{
+    size_t size = dns_respond(&w->ctx, version, peer, packet, len, out, room);
+    uint32_t one_of = w->ctx.opts->log_queries;
+    if (one_of > 0 && len >= DNS_HEADER_SIZE && query_log_picks(&w->query_log, one_of, w->now_us))
+        query_log_write(&w->query_log, peer, packet, len, out, size, w->ctx.relay.is_wanted);
+    return size;
 }
 
 void worker_wake(struct worker *w)
@@ -44,6 +80,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     if (read(fd, &count, sizeof count) < 0)
         return;
     tcp_close_evicted(w);
+    take_options(w);
     if (atomic_load(&w->must_stop))
         event_base_loopbreak(w->base);
 }
@@ -96,10 +133,11 @@ struct worker *worker_new(struct dns_shared *shared, unsigned index, const int *
     uint8_t key[COOKIE_SECRET_SIZE];
     random_bytes(key, sizeof key);
     error_limit_init(&w->errors, key);
-    dns_context_init(&w->ctx, &shared->answer, &w->counters, random_u64());
-    if (shared->answer.forward)
-        w->forward =
-            forwarder_new(w->base, shared->answer.forward, &shared->loop_found, index == 0);
+    dns_context_init(&w->ctx, NULL, &w->counters, random_u64());
+    w->ctx.clients = &shared->clients;
+    take_options(w);
+    if (w->ctx.opts->forward)
+        w->forward = forwarder_new(w->base, w->ctx.opts->forward, &shared->loop_found, index == 0);
     CHECK(event_assign(&w->wake, w->base, w->wake_fd, EV_READ | EV_PERSIST, on_wake, w) == 0);
     CHECK(event_assign(&w->beat, w->base, -1, EV_PERSIST, on_beat, w) == 0);
     return w;

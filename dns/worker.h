@@ -24,6 +24,7 @@
 #include "dns/answer.h"
 #include "dns/error_limit.h"
 #include "dns/forward.h"
+#include "dns/query_log.h"
 #include "dns/tcp_registry.h"
 
 struct worker;
@@ -43,7 +44,8 @@ struct transfer_limits {
 };
 
 struct dns_shared {
-    struct answer_opts answer;
+    _Atomic(const struct answer_opts *) answer; /* newest; dns/server frees them */
+    struct client_limit clients;
     struct publish *zones;
     struct tcp_timing timing;
     struct transfer_limits limits;
@@ -95,6 +97,8 @@ struct worker {
     struct tcp_io *tcp_io;
     struct error_limit errors;
     struct forwarder *forward; /* NULL: names outside are REFUSED */
+    struct query_log query_log;
+    _Atomic uint64_t opts_number; /* of the options it uses: no older ones any more */
     struct dns_context ctx;
     struct dns_counters counters;
 };
@@ -137,3 +141,7 @@ static inline void peer_from(struct dns_peer *peer, const struct sockaddr *from)
 /* The version to answer from (NULL: none published); sets the times of the context. */
 const struct zone_version *worker_enter(struct worker *w);
 void worker_leave(struct worker *w);
+/* dns_respond between the two, and the query log. */
+size_t worker_respond(struct worker *w, const struct zone_version *version,
+                      const struct dns_peer *peer, const uint8_t *packet, size_t len, uint8_t *out,
+                      size_t room);

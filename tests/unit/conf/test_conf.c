@@ -213,6 +213,38 @@ static void sample_file_is_the_table_and_loads(void **state)
     buf_out_fini(&sample);
 }
 
+static void a_reload_swaps_live_options_and_names_the_others(void **state)
+{
+    (void)state; /* K-RELOAD */
+    struct options old, fresh;
+    const char *const settings[] = {
+        "log.level=debug",           "access.query=10.0.0.0/8", "dns.nsid=b",
+        "dns.listen=127.0.0.1:5353", "store.path=/elsewhere",   "dns.rotate=false"};
+    const char *const before[] = {"dns.nsid=a"};
+    assert_int_equal(conf_load(NULL, before, 1, &old, NULL), 0);
+    assert_int_equal(conf_load(NULL, settings, ARRAY_SIZE(settings), &fresh, NULL), 0);
+    struct buf_out live, fixed;
+    buf_out_init(&live);
+    buf_out_init(&fixed);
+    conf_swap_live(&old, &fresh, &live, &fixed);
+    assert_string_equal(live.data, " dns.rotate dns.nsid access.query log.level");
+    assert_string_equal(fixed.data, " dns.listen store.path");
+    assert_string_equal(old.log_level, "debug");
+    assert_string_equal(old.dns_nsid, "b");
+    assert_string_equal(old.access_query.items[0], "10.0.0.0/8");
+    assert_false(old.dns_rotate);
+    assert_string_equal(old.store_path, "/var/lib/ordinald");
+    assert_string_equal(fresh.dns_nsid, "a");
+    conf_swap_live(&old, &fresh, NULL, NULL); /* undone */
+    assert_string_equal(old.log_level, "info");
+    assert_string_equal(old.dns_nsid, "a");
+    assert_true(old.dns_rotate);
+    buf_out_fini(&live);
+    buf_out_fini(&fixed);
+    conf_fini(&old);
+    conf_fini(&fresh);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +254,7 @@ int main(void)
         cmocka_unit_test(printed_configuration_reads_back_the_same),
         cmocka_unit_test(wrong_files_name_the_line),
         cmocka_unit_test(wrong_settings_say_which),
+        cmocka_unit_test(a_reload_swaps_live_options_and_names_the_others),
         cmocka_unit_test(missing_file_is_an_error),
         cmocka_unit_test(sample_file_is_the_table_and_loads),
     };

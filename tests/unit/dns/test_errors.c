@@ -322,6 +322,28 @@ static void tsig_is_answered_badkey_without_a_mac(void **state)
     exchange_fini(&x);
 }
 
+static void a_datagram_cut_short_is_malformed(void **state)
+{
+    (void)state; /* what was lost behind a whole query was part of the message */
+    struct dns_peer cut = fixture_udp;
+    cut.is_cut = true;
+    struct packet p;
+    packet_query(&p, "db-0.db." P, A);
+    struct exchange x = ask(&p, &cut);
+    assert_int_equal(x.r.rcode, RCODE_FORMERR);
+    assert_int_equal(x.r.questions, 1);
+    exchange_fini(&x);
+    packet_opt(&p, 1232, 0, "");
+    x = ask(&p, &cut);
+    assert_int_equal(x.r.rcode, RCODE_FORMERR);
+    assert_false(x.r.has_opt);
+    exchange_fini(&x);
+    p.bytes[2] |= 0x78; /* step 5 comes first */
+    x = ask(&p, &cut);
+    assert_int_equal(x.r.rcode, RCODE_NOTIMP);
+    exchange_fini(&x);
+}
+
 static void reflector_ports_get_nothing(void **state)
 {
     (void)state; /* step 3; R-023: other low ports are served */
@@ -478,8 +500,11 @@ static void errors_are_explained_when_there_is_an_opt(void **state)
     assert_int_equal(response_ede(&x.r), 20);
     exchange_fini(&x);
     x = ask_options("example.com", A, 0, "000a 0008 0102030405060708", &fixture_udp);
-    assert_int_equal(response_ede(&x.r),
-                     20); /* a cookie would make it larger than allowed */
+    size_t cookie_len = 0;
+    assert_non_null(response_option(&x.r, 10, &cookie_len)); /* instead of the EDE */
+    assert_int_equal(cookie_len, 24);
+    assert_int_equal(response_ede(&x.r), -1);
+    assert_true(x.len <= x.query.len + 11 + 6);
     exchange_fini(&x);
     x = ask_options("example.com", A, 0, "000a 0008 0102030405060708", &fixture_tcp);
     assert_non_null(response_option(&x.r, 10, NULL));
@@ -555,6 +580,7 @@ int main(void)
         cmocka_unit_test(chaos_names_answer_when_configured),
         cmocka_unit_test(transfers_are_refused),
         cmocka_unit_test(tsig_is_answered_badkey_without_a_mac),
+        cmocka_unit_test(a_datagram_cut_short_is_malformed),
         cmocka_unit_test(reflector_ports_get_nothing),
         cmocka_unit_test(denied_clients_are_refused_or_ignored),
         cmocka_unit_test(unknown_options_vanish_and_do_is_copied),

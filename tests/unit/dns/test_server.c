@@ -4,6 +4,7 @@
 
 #include "net.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -476,6 +477,101 @@ static void wrong_options_are_named(void **state)
     fixture_fini(&f);
 }
 
+static void *reload_main(void *arg)
+{
+    const struct net *n = arg;
+    static const char *const nobody[] = {"198.51.100.0/24"};
+    struct dns_opts opts = options();
+    for (unsigned i = 0; i < 2000; i++) {
+        opts.nsid = i % 2 ? "odd" : "even";
+        opts.query_acl = i % 2 ? nobody : options().query_acl;
+        assert_int_equal(dns_server_reload(n->server, &opts, NULL), 0);
+        if (i % 16 == 0)
+            sched_yield();
+    }
+    opts = options();
+    opts.udp_size = 100; /* what is wrong changes nothing */
+    struct err e = {0};
+    assert_int_equal(dns_server_reload(n->server, &opts, &e), ERR_INVALID);
+    assert_non_null(strstr(e.text, "dns.udp-size"));
+    return NULL;
+}
+
+static void options_change_without_losing_a_query(void **state)
+{
+    (void)state; /* K-RELOAD, R-096: each is answered by the old ones or by the new ones */
+    struct dns_opts opts = options();
+    struct net *n = net_start(&opts);
+    int udp = dial(n, 0, SOCK_DGRAM), tcp = dial(n, 1, SOCK_STREAM);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, reload_main, n), 0);
+    unsigned refused = 0, answered = 0;
+    for (unsigned id = 0; id < 500 || refused == 0 || answered == 0; id++) {
+        struct packet p;
+        uint8_t bytes[1232];
+        packet_query(&p, K0, A);
+        packet_set16(&p, 0, id & 0xffff);
+        send_all(udp, p.bytes, p.len);
+        ssize_t len = recv(udp, bytes, sizeof bytes, 0);
+        assert_true(len > 12);
+        assert_memory_equal(bytes, p.bytes, 2);
+        *((bytes[3] & 15) == RCODE_REFUSED ? &refused : &answered) += 1;
+        struct packet q = framed(id & 0xffff, K0, A);
+        send_all(tcp, q.bytes, q.len);
+        assert_int_equal(next_id(tcp, NULL), id & 0xffff);
+    }
+    pthread_join(thread, NULL);
+    close(udp);
+    close(tcp);
+    net_stop(n);
+}
+
+static unsigned burst(int fd, unsigned count)
+{
+    struct packet p;
+    packet_query(&p, K0, A);
+    for (unsigned i = 0; i < count; i++)
+        send_all(fd, p.bytes, p.len);
+    packet_query(&p, K0, A);
+    p.bytes[2] |= 0x78; /* unknown opcode: answered whatever the limit, in order */
+    send_all(fd, p.bytes, p.len);
+    unsigned answers = 0;
+    uint8_t bytes[1232];
+    while (recv(fd, bytes, sizeof bytes, 0) > 0 && (bytes[3] & 15) != RCODE_NOTIMP)
+        answers++;
+    return answers;
+}
+
+static void a_client_has_so_many_queries_a_second(void **state)
+{
+    (void)state; /* of one address, through whichever worker; others are not touched */
+    struct dns_opts opts = options();
+    opts.client_limit = 5;
+    struct net *n = net_start(&opts);
+    unsigned answers = 0;
+    int64_t begin_us = clock_mono_us();
+    for (int i = 0; i < 6; i++) { /* six ports, so several workers */
+        int fd = dial(n, 0, SOCK_DGRAM);
+        answers += burst(fd, 10);
+        close(fd);
+    }
+    int64_t seconds = (clock_mono_us() - begin_us) / 1000000 + 1;
+    assert_in_range(answers, 5, 5 + 5 * seconds);
+    uint64_t dropped = 0;
+    for (unsigned w = 0; w < WORKERS; w++)
+        dropped += counter_read(&dns_server_worker(n->server, w)->counters.drops[DROP_CLIENT]);
+    assert_int_equal(dropped, 60 - answers);
+    int six = dial(n, 1, SOCK_DGRAM);
+    assert_int_equal(burst(six, 5), 5);
+    close(six);
+    opts.client_limit = 0;
+    assert_int_equal(dns_server_reload(n->server, &opts, NULL), 0);
+    int fd = dial(n, 0, SOCK_DGRAM);
+    assert_int_equal(burst(fd, 50), 50);
+    close(fd);
+    net_stop(n);
+}
+
 static void metrics_show_what_was_answered(void **state)
 {
     (void)state; /* */
@@ -529,6 +625,8 @@ int main(void)
         cmocka_unit_test(running_out_of_descriptors_refuses_and_recovers),
         cmocka_unit_test(a_taken_address_is_named),
         cmocka_unit_test(wrong_options_are_named),
+        cmocka_unit_test(options_change_without_losing_a_query),
+        cmocka_unit_test(a_client_has_so_many_queries_a_second),
         cmocka_unit_test(metrics_show_what_was_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
