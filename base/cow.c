@@ -196,6 +196,40 @@ const void *cow_closest(struct cow_root root, const uint8_t *key, size_t len, bo
     return root.node ? closest(root.node, key, len, below) : NULL;
 }
 
+/* One step of each search that has not come to its leaf; how many took one. */
+static size_t step_all(const struct cow_search *searches, const void **twigs, uint32_t *last,
+                       size_t count)
+{
+    size_t steps = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (is_leaf(twigs[i]))
+            continue;
+        const struct branch *b = twigs[i];
+        uint32_t head = b->head, bit = symbol_bit(head, searches[i].key, searches[i].len);
+        twigs[i] = b->twigs[head & bit ? rank(head, bit) : 0];
+        __builtin_prefetch(twigs[i]);
+        last[i] = head;
+        steps++;
+    }
+    return steps;
+}
+
+void cow_closest_all(struct cow_root root, struct cow_search *searches, size_t count)
+{
+    const void *twigs[COW_SEARCHES];
+    uint32_t last[COW_SEARCHES] = {0};
+    CHECK(count <= COW_SEARCHES);
+    bool has_branch = root.node && !is_leaf(root.node);
+    for (size_t i = 0; i < count; i++)
+        twigs[i] = root.node;
+    while (has_branch && step_all(searches, twigs, last, count) > 0)
+        continue;
+    for (size_t i = 0; i < count; i++) {
+        searches[i].leaf = root.node ? leaf_of(twigs[i]) : NULL;
+        searches[i].below = has_branch && ((last[i] >> POS_SHIFT) ^ 1) >= 2 * searches[i].len;
+    }
+}
+
 void cow_measure(const struct cow_type *type, const void *leaf, bool below, const uint8_t *key,
                  size_t len, struct cow_near *out)
 {

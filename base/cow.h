@@ -60,6 +60,16 @@ void cow_near(const struct cow_type *type, struct cow_root root, const uint8_t *
  * the end of key, so when the leaf's key starts with key, longer ones do too. NULL only in an empty
  * tree. */
 const void *cow_closest(struct cow_root root, const uint8_t *key, size_t len, bool *below);
+/* The same for up to COW_SEARCHES keys at once: while memory brings the next branch of one, the
+ * others go on. Fills leaf and below of each. */
+#define COW_SEARCHES 16
+struct cow_search {
+    const uint8_t *key;
+    size_t len;
+    const void *leaf;
+    bool below;
+};
+void cow_closest_all(struct cow_root root, struct cow_search *searches, size_t count);
 void cow_measure(const struct cow_type *type, const void *leaf, bool below, const uint8_t *key,
                  size_t len, struct cow_near *out);
 

@@ -406,7 +406,10 @@ static void answer_found(struct message *m, const struct zone_version *v, const 
 static void answer_name(struct message *m, const struct zone_version *v, const struct query *q)
 {
     struct zone_match match;
-    zone_find(v, q->name, q->type, &match);
+    if (m->ctx->ahead)
+        zone_find_searched(v, m->ctx->ahead, q->type, &match);
+    else
+        zone_find(v, q->name, q->type, &match);
     struct owner owner = {match.node, DNS_HEADER_SIZE, q->name_len};
     if (match.kind == MATCH_OUTSIDE) {
         answer_outside(m, v, q, &owner);
@@ -523,6 +526,15 @@ static void answer_verdict(struct message *m, const struct zone_version *v, cons
 static bool is_reflector_port(uint16_t port)
 {
     return port <= 37 && (port == 0 || port == 7 || port == 13 || port == 19 || port == 37);
+}
+
+bool dns_look_ahead(const uint8_t *packet, size_t len, struct zone_search *search)
+{
+    if (len < DNS_HEADER_SIZE || get16(packet + 4) != 1 ||
+        name_wire_len(packet + DNS_HEADER_SIZE, len - DNS_HEADER_SIZE) == 0)
+        return false;
+    name_lookup_init(&search->name, packet + DNS_HEADER_SIZE);
+    return true;
 }
 
 size_t dns_respond(struct dns_context *ctx, const struct zone_version *version,

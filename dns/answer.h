@@ -89,7 +89,8 @@ struct dns_context {
     struct client_limit *clients;   /* borrowed, shared; NULL: never limited */
     uint64_t limited;               /* queries dropped by it in this batch, and of whom the last: */
     uint8_t limited_addr[16], limited_addr_len;
-    int64_t stale_us; /* how long the source has been away, 0: it is there */
+    int64_t stale_us;                /* how long the source has been away, 0: it is there */
+    const struct zone_search *ahead; /* for the name in the next packet's question, or NULL */
     const struct zone_node *seen[ANSWER_SEEN_SLOTS];
     char why[REASON_TEXT_MAX]; /* text of the EDE being written */
     size_t why_len;
@@ -114,6 +115,10 @@ struct dns_peer {
     uint16_t
         keepalive_ds; /* TCP: idle time left to the client in 100 ms, 0: about to close */
 };
+
+/* True when the packet asks for a name that can be looked for ahead; fills in search->name. What is
+ * found with it goes into dns_context.ahead for dns_respond of this very packet, and no other. */
+bool dns_look_ahead(const uint8_t *packet, size_t len, struct zone_search *search);
 
 /* The response to one message, or 0: drop it, or, when ctx->relay.is_wanted has become true, ask
  * upstream what it says and then call dns_respond_again with the same message. version may be NULL

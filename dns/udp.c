@@ -31,6 +31,8 @@ struct udp_batch {
         struct sockaddr_in6 v6;
     } from[BATCH];
     alignas(struct cmsghdr) uint8_t control[BATCH][CONTROL_SIZE];
+    struct zone_search search[ZONE_SEARCHES];
+    const struct zone_search *ahead[ZONE_SEARCHES]; /* of search[], or NULL */
     uint8_t in_bytes[BATCH][PACKET_STRIDE];
     uint8_t out_bytes[BATCH][PACKET_STRIDE];
 };
@@ -171,6 +173,22 @@ static __attribute__((noinline)) void wait_for_upstream(struct udp_socket *s, st
     forward_ask(w->forward, &uw->waiter, &w->ctx.relay);
 }
 
+/* Looks for the names of the next packets together: in a large zone each would wait for memory on
+ * its own. */
+static void look_ahead(struct udp_batch *b, const struct zone_version *version, unsigned first,
+                       unsigned count)
+{
+    unsigned found = 0;
+    for (unsigned i = 0; i < count; i++) {
+        bool is_wanted =
+            version && count > 1 &&
+            dns_look_ahead(b->in_bytes[first + i], b->in[first + i].msg_len, &b->search[found]);
+        b->ahead[i] = is_wanted ? &b->search[found++] : NULL;
+    }
+    if (found > 0)
+        zone_search_all(version, b->search, found);
+}
+
 /* Answers the first `received` packets; how many answers are ready in out[]. */
 static unsigned answer_batch(struct udp_socket *s, unsigned received)
 {
@@ -179,10 +197,14 @@ static unsigned answer_batch(struct udp_socket *s, unsigned received)
     unsigned answers = 0;
     const struct zone_version *version = worker_enter(w);
     for (unsigned i = 0; i < received; i++) {
+        if (i % ZONE_SEARCHES == 0)
+            look_ahead(b, version, i, received - i < ZONE_SEARCHES ? received - i : ZONE_SEARCHES);
+        w->ctx.ahead = b->ahead[i % ZONE_SEARCHES];
         struct dns_peer peer = {.proto = DNS_UDP, .is_cut = b->in[i].msg_hdr.msg_flags & MSG_TRUNC};
         peer_from(&peer, &b->from[i].any);
         size_t size = worker_respond(w, version, &peer, b->in_bytes[i], b->in[i].msg_len,
                                      b->out_bytes[answers], PACKET_SIZE);
+        w->ctx.ahead = NULL; /* it was for this packet alone */
         if (size == 0 && w->ctx.relay.is_wanted)
             wait_for_upstream(s, b, i, &peer);
         if (size == 0 || !may_send(w, &peer, b->out_bytes[answers]))

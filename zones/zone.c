@@ -22,12 +22,11 @@ static const struct zone_apex *enclosing_apex(const struct zone_version *version
     return apex;
 }
 
-/* What is nearest to a name; a hit is told by comparing names as they stand. */
-static void find_near(const struct zone_version *version, const struct name_lookup *name,
+/* What is nearest to a name, whose closest node is `node`; a hit is told by comparing names as they
+ * stand. */
+static void find_near(const struct name_lookup *name, const struct zone_node *node, bool below,
                       struct cow_near *out)
 {
-    bool below;
-    const struct zone_node *node = cow_closest(version->names, name->key, name->key_len, &below);
     if (node && node->name_len == name->wire_len &&
         memcmp(node_name(node), name->wire, name->wire_len) == 0)
         *out = (struct cow_near){
@@ -90,13 +89,12 @@ static bool match_synthetic(const struct zone_version *version, const struct nam
     return true;
 }
 
-void zone_find(const struct zone_version *version, const uint8_t *name, uint16_t type,
-               struct zone_match *out)
+static inline void find(const struct zone_version *version, const struct name_lookup *wanted,
+                        const struct zone_node *closest, bool below, uint16_t type,
+                        struct zone_match *out)
 {
-    struct name_lookup wanted;
     struct cow_near near;
-    name_lookup_init(&wanted, name);
-    find_near(version, &wanted, &near);
+    find_near(wanted, closest, below, &near);
     out->kind = MATCH_OUTSIDE;
     out->node = NULL;
     out->set = NULL;
@@ -113,8 +111,43 @@ void zone_find(const struct zone_version *version, const uint8_t *name, uint16_t
         match_node(node, type, out);
     else if (near.is_prefix)
         out->kind = MATCH_NODATA; /* an empty non-terminal (K-ENT) */
-    else if (!match_synthetic(version, &wanted, type, out))
+    else if (!match_synthetic(version, wanted, type, out))
         out->kind = MATCH_NXDOMAIN;
+}
+
+void zone_find(const struct zone_version *version, const uint8_t *name, uint16_t type,
+               struct zone_match *out)
+{
+    struct name_lookup wanted;
+    bool below;
+    name_lookup_init(&wanted, name);
+    const struct zone_node *closest =
+        cow_closest(version->names, wanted.key, wanted.key_len, &below);
+    find(version, &wanted, closest, below, type, out);
+}
+
+void zone_find_searched(const struct zone_version *version, const struct zone_search *search,
+                        uint16_t type, struct zone_match *out)
+{
+    find(version, &search->name, search->leaf, search->below, type, out);
+}
+
+void zone_search_all(const struct zone_version *version, struct zone_search *searches, size_t count)
+{
+    struct cow_search keys[ZONE_SEARCHES];
+    for (size_t i = 0; i < count; i++)
+        keys[i] = (struct cow_search){.key = searches[i].name.key, .len = searches[i].name.key_len};
+    cow_closest_all(version->names, keys, count);
+    for (size_t i = 0; i < count; i++) {
+        searches[i].leaf = keys[i].leaf;
+        searches[i].below = keys[i].below;
+        __builtin_prefetch((const char *)keys[i].leaf + 64); /* its name; the start is on the way */
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct zone_node *node = searches[i].leaf;
+        if (node && node->set_count > 0)
+            __builtin_prefetch(node->set[0]);
+    }
 }
 
 void zone_walk_init(struct zone_walk *walk, const struct zone_version *version,

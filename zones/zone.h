@@ -88,6 +88,20 @@ struct zone_match {
 void zone_find(const struct zone_version *version, const uint8_t *name, uint16_t type,
                struct zone_match *out);
 
+/* zone_find for several names, in two steps: what each needs from memory comes while the others go
+ * on. The caller fills in name (name_lookup_init), zone_search_all the rest; the outcome of each is
+ * zone_find's. */
+#define ZONE_SEARCHES COW_SEARCHES
+struct zone_search {
+    struct name_lookup name;
+    const struct zone_node *leaf;
+    bool below;
+};
+void zone_search_all(const struct zone_version *version, struct zone_search *searches,
+                     size_t count);
+void zone_find_searched(const struct zone_version *version, const struct zone_search *search,
+                        uint16_t type, struct zone_match *out);
+
 /* The innermost zone that contains name (R-019: label boundaries), or NULL. */
 const struct zone_apex *zone_apex_find(const struct zone_version *version, const uint8_t *name);
 

@@ -80,8 +80,7 @@ class Bench:
             rows[words[0]].append(row)
         return rows
 
-    @staticmethod
-    def summary(rows, base):
+    def summary(self, rows, base):
         keys = ("cpu_us", "p50", "p90", "p99", "p999")
         out = {key: median(row[key] for row in rows) for key in keys}
         out["rate"] = median(row["in_time"] for row in rows) / self.options.seconds
@@ -299,7 +298,8 @@ def report(results, remarks, options):
     yield f"# ordinald beside other servers, {datetime.date.today()}\n\n"
     load = os.getloadavg()[1]
     yield (f"{os.cpu_count()} CPUs, load average {load:.1f}; {options.rounds} interleaved rounds of {options.seconds} s; one query "
-           f"thread or process each; every figure a median, of ratios in brackets the quartiles. Queries carry EDNS, names in random order.\n\n")
+           "thread or process each; every figure a median, of ratios in brackets the quartiles. Queries carry EDNS, names in random "
+           "order.\n\n")
     if "cpu" in results:
         yield f"## Server CPU per answer, closed loop, {options.window} in flight\n\n"
         yield from report_cpu(results["cpu"])

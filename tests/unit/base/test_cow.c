@@ -435,6 +435,26 @@ static void near_must_match(const struct world *w, struct cow_root root, const s
         assert_int_equal(shared(near.leaf, key, len), best);
 }
 
+/* Keys looked for together end where each ends alone. */
+static void closest_must_match(const struct world *w, struct cow_root root)
+{
+    uint8_t keys[COW_SEARCHES][COW_KEY_MAX];
+    struct cow_search searches[COW_SEARCHES];
+    for (size_t i = 0; i < COW_SEARCHES; i++) {
+        size_t len = w->key(keys[i]);
+        searches[i] = (struct cow_search){.key = keys[i], .len = len};
+    }
+    for (size_t count = 1; count <= COW_SEARCHES; count += 5) {
+        cow_closest_all(root, searches, count);
+        for (size_t i = 0; i < count; i++) {
+            bool below;
+            assert_ptr_equal(searches[i].leaf,
+                             cow_closest(root, searches[i].key, searches[i].len, &below));
+            assert_int_equal(searches[i].below, below);
+        }
+    }
+}
+
 static void cursor_must_match(const struct cow_cursor *cur, const struct model *m, size_t at)
 {
     assert_ptr_equal(cur->leaf, at < m->count ? m->at[at] : NULL);
@@ -454,6 +474,7 @@ static void version_must_match(const struct world *w, struct cow_root root, cons
         assert_ptr_equal(cow_find(w->type, root, cur.key, cur.key_len), cur.leaf);
     }
     assert_int_equal(at, m->count);
+    closest_must_match(w, root);
     for (int i = 0; i < 8; i++) {
         uint8_t key[COW_KEY_MAX];
         size_t len = w->key(key);

@@ -142,6 +142,62 @@ static void a_burst_is_answered_completely(void **state)
     net_stop(n);
 }
 
+/* Names of every outcome; among them packets that are dropped, and one whose name is cut off. False
+ * for those that no answer comes to. */
+static bool packet_of_burst(struct packet *p, unsigned id)
+{
+    static const char *const names[] = {K0,
+                                        "nosuch.prod.svc.cluster.local",
+                                        "_pg._tcp.db.prod.svc.cluster.local",
+                                        "1.0.244.10.in-addr.arpa",
+                                        "c0.prod.svc.cluster.local",
+                                        "example.com",
+                                        "svc.cluster.local",
+                                        "API.prod.svc.cluster.local"};
+    packet_query(p, names[id % ARRAY_SIZE(names)], id % 3 == 0 ? 33 : A);
+    packet_set16(p, 0, id);
+    if (id == 50)
+        p->len -= 10;
+    if (id % 11 == 5)
+        p->bytes[2] |= 0x80;
+    return id % 11 != 5;
+}
+
+static void names_of_one_burst_are_answered_as_each_alone(void **state)
+{
+    (void)state; /* */
+    enum { COUNT = 200 };
+    static uint8_t alone[COUNT][4096], out[4096];
+    ssize_t len[COUNT];
+    unsigned answers = 0;
+    struct dns_opts opts = options();
+    opts.rotate = false;
+    struct net *single = net_start(&opts), *burst = net_bind(&opts);
+    int one = dial(single, 0, SOCK_DGRAM), all = dial(burst, 0, SOCK_DGRAM);
+    for (unsigned id = 0; id < COUNT; id++) {
+        struct packet p;
+        bool has_answer = packet_of_burst(&p, id);
+        send_all(one, p.bytes, p.len);
+        len[id] = has_answer ? recv(one, alone[id], sizeof alone[id], 0) : 0;
+        assert_true(len[id] >= (has_answer ? 12 : 0));
+        answers += has_answer;
+        send_all(all, p.bytes, p.len); /* nobody reads these yet */
+    }
+    assert_int_equal(dns_server_start(burst->server, NULL), 0);
+    for (unsigned i = 0; i < answers; i++) {
+        ssize_t n = recv(all, out, sizeof out, 0);
+        unsigned id = n >= 12 ? (unsigned)(out[0] << 8 | out[1]) : COUNT;
+        assert_true(id < COUNT);
+        assert_int_equal(n, len[id]);
+        assert_memory_equal(out, alone[id], (size_t)n);
+        len[id] = -1;
+    }
+    close(one);
+    close(all);
+    net_stop(single);
+    net_stop(burst);
+}
+
 static void what_was_received_is_answered_before_the_end(void **state)
 {
     (void)state; /* */
@@ -611,6 +667,7 @@ int main(void)
         cmocka_unit_test(datagrams_are_answered_on_every_address),
         cmocka_unit_test(answers_leave_from_the_address_that_was_asked),
         cmocka_unit_test(a_burst_is_answered_completely),
+        cmocka_unit_test(names_of_one_burst_are_answered_as_each_alone),
         cmocka_unit_test(what_was_received_is_answered_before_the_end),
         cmocka_unit_test(errors_are_not_repeated_to_the_same_peer),
         cmocka_unit_test(a_stream_may_be_split_at_every_octet),

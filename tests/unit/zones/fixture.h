@@ -306,6 +306,29 @@ static const char *kind_name(enum match_kind kind)
     return names[kind];
 }
 
+/* A name looked for beside others has the outcome that it has alone. */
+static void expect_same_searched(const struct zone_version *version, const uint8_t *name,
+                                 uint16_t type, const struct zone_match *alone)
+{
+    static const char *const beside[] = {".", "cluster.local", "1.0.244.10.in-addr.arpa"};
+    struct zone_search searches[4];
+    for (size_t i = 0; i < 3; i++) {
+        uint8_t wire[NAME_MAX_WIRE];
+        assert_true(name_parse(beside[i], wire, NULL) > 0);
+        name_lookup_init(&searches[i].name, wire);
+    }
+    name_lookup_init(&searches[3].name, name);
+    zone_search_all(version, searches, 4);
+    struct zone_match match;
+    zone_find_searched(version, &searches[3], type, &match);
+    assert_int_equal(match.kind, alone->kind);
+    assert_ptr_equal(match.node, alone->node);
+    assert_ptr_equal(match.set, alone->set);
+    assert_ptr_equal(match.apex, alone->apex);
+    assert_int_equal(match.synth_len, alone->synth_len);
+    assert_memory_equal(match.synth, alone->synth, alone->synth_len);
+}
+
 /* Looks a name up in the published version and compares kind and records; want: records joined by
  * |, * for any word. */
 UNUSED static void expect(const struct fixture *f, const char *label, const char *name_text,
@@ -317,6 +340,7 @@ UNUSED static void expect(const struct fixture *f, const char *label, const char
         fail_msg("%s: bad name %s", label, text);
     struct zone_match match;
     zone_find(zones_current(f->zones), name, type, &match);
+    expect_same_searched(zones_current(f->zones), name, type, &match);
     if (match.kind != kind)
         fail_msg("%s: %s type %u is %s, not %s", label, text, type, kind_name(match.kind),
                  kind_name(kind));
