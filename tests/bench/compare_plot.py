@@ -3,7 +3,7 @@
 from xml.sax.saxutils import escape
 
 INK, FAINT, PAPER = "#1b1f24", "#d0d7de", "#ffffff"
-OURS, OTHERS, FLOOR = "#0b6bcb", "#8c959f", "#c9cfd6"
+OURS, OURS_TOO, OTHERS, FLOOR = "#0b6bcb", "#6aa6e0", "#8c959f", "#c9cfd6"
 LABEL_W, BAR_W, VALUE_W, ROW_H, GAP = 96, 230, 74, 22, 34
 MIB = 1 << 20
 
@@ -13,7 +13,7 @@ def text(x, y, words, size=12, anchor="start", weight="normal"):
 
 
 def colour(label):
-    return {"ordinald": OURS, "reflector": FLOOR}.get(label, OTHERS)
+    return {"ordinald": OURS, "with reasons": OURS_TOO, "reflector": FLOOR}.get(label, OTHERS)
 
 
 def panel(x, y, title, bars):
