@@ -65,7 +65,7 @@ configure_and_build release build
 step "long runs"
 mkdir -p build/release-ubsan
 configure_and_build release-ubsan build/release-ubsan
-COW_STEPS=3000000 build/release-ubsan/tests/unit_base_test_cow
+COW_STEPS=1000000 build/release-ubsan/tests/unit_base_test_cow
 build/debug/tests/simulator --steps 50000
 
 step "mutations"

@@ -108,11 +108,14 @@ static double lookups(struct cow_root root, const struct leaf *keys, size_t amon
     return best;
 }
 
-static void commit(struct cow *tree)
+/* How many branches the transaction copied. */
+static size_t commit(struct cow *tree)
 {
     struct cow_garbage garbage;
     cow_commit(tree, &garbage);
+    size_t copied = garbage.count;
     cow_garbage_free(&garbage);
+    return copied;
 }
 
 static void run(const char *shape, void (*name)(struct leaf *, size_t), size_t names)
@@ -139,11 +142,14 @@ static void run(const char *shape, void (*name)(struct leaf *, size_t), size_t n
     double random = lookups(cow_committed(tree), asked, names);
     double hot = lookups(cow_committed(tree), asked, HOT < names ? HOT : names);
 
+    size_t copied = 0, deepest = 0;
     start = now();
     for (size_t i = 0; i < UPDATES; i++) {
         cow_begin(tree);
         cow_set(tree, &leaves[chance() % names]);
-        commit(tree);
+        size_t depth = commit(tree); /* the branches above the leaf, no other */
+        copied += depth;
+        deepest = depth > deepest ? depth : deepest;
     }
     double update = (now() - start) / UPDATES * 1e6;
 
@@ -163,10 +169,11 @@ static void run(const char *shape, void (*name)(struct leaf *, size_t), size_t n
     double after = (double)(heap_bytes() - heap) / (double)names;
 
     printf("%-7s names=%zu load_s=%.2f lookup_random_ns=%.0f lookup_hot_ns=%.0f update_us=%.2f "
-           "batch_100k_s=%.3f walk_step_ns=%.0f bytes_per_name=%.1f (after updates %.1f, asked "
+           "branches_copied=%.1f (at most %zu) batch_100k_s=%.3f walk_step_ns=%.0f "
+           "bytes_per_name=%.1f (after updates %.1f, asked "
            "%.1f)\n",
-           shape, names, load, random, hot, update, batch, walk, per_name, after,
-           (double)cow_bytes(tree) / (double)names);
+           shape, names, load, random, hot, update, (double)copied / UPDATES, deepest, batch, walk,
+           per_name, after, (double)cow_bytes(tree) / (double)names);
     cow_free(tree);
     free(asked);
     free(leaves);

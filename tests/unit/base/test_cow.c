@@ -284,6 +284,74 @@ static void the_longest_keys_make_the_deepest_tree(void **state)
     cow_free(tree);
 }
 
+/* Replaces the leaf under key in a transaction of its own; how many branches that copied. */
+static size_t branches_copied(struct cow *tree, const uint8_t *key, size_t len)
+{
+    struct cow_garbage garbage;
+    size_t before = cow_bytes(tree);
+    cow_begin(tree);
+    assert_non_null(cow_set(tree, leaf_make(key, len)));
+    size_t during = cow_bytes(tree);
+    cow_commit(tree, &garbage);
+    assert_int_equal(during - before, garbage.bytes); /* every copy stands for one that leaves */
+    assert_int_equal(cow_bytes(tree), before);
+    size_t count = garbage.count;
+    cow_garbage_free(&garbage);
+    return count;
+}
+
+static void an_update_copies_one_path_whatever_the_size(void **state)
+{
+    (void)state; /* all keys of so many nibbles: a branch for each nibble, and no other */
+    for (unsigned nibbles = 1; nibbles <= 4; nibbles++) {
+        struct cow *tree = cow_new(&by_key);
+        uint32_t count = 1U << 4 * nibbles;
+        cow_begin(tree);
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t bits = i << (16 - 4 * nibbles);
+            cow_set(tree, leaf_make((uint8_t[]){(uint8_t)(bits >> 8), (uint8_t)bits}, 2));
+        }
+        commit(tree);
+        assert_int_equal(cow_committed(tree).leaves, count);
+        for (uint32_t i = 0; i < count; i += 1 + count / 300) {
+            uint32_t bits = i << (16 - 4 * nibbles);
+            uint8_t key[2] = {(uint8_t)(bits >> 8), (uint8_t)bits};
+            assert_int_equal(branches_copied(tree, key, 2), nibbles);
+        }
+        cow_free(tree);
+        leaves_free(NULL);
+    }
+}
+
+static uint32_t chance(uint32_t bound);
+
+static void random_keys_make_a_shallow_tree(void **state)
+{
+    (void)state; /* depth is about log16 of the size, never near the length of the keys */
+    static const size_t sizes[] = {100, 1000, 10000, 100000};
+    static const size_t deepest[] = {6, 7, 9, 10}; /* twice log16 of the size, and two */
+    for (size_t s = 0; s < ARRAY_SIZE(sizes); s++) {
+        struct cow *tree = cow_new(&by_key);
+        uint8_t key[32];
+        cow_begin(tree);
+        for (size_t i = 0; i < sizes[s]; i++) {
+            for (size_t k = 0; k < sizeof key; k++)
+                key[k] = (uint8_t)chance(256);
+            cow_set(tree, leaf_make(key, sizeof key));
+        }
+        commit(tree);
+        for (int i = 0; i < 1000; i++) {
+            struct cow_cursor cur;
+            key[0] = (uint8_t)chance(256);
+            cow_seek(&cur, &by_key, cow_committed(tree), key, sizeof key, false);
+            if (cur.leaf)
+                assert_in_range(branches_copied(tree, cur.key, cur.key_len), 1, deepest[s]);
+        }
+        cow_free(tree);
+        leaves_free(NULL);
+    }
+}
+
 /* ---- at random, against a sorted array ---- */
 
 struct model {
@@ -509,6 +577,7 @@ static void begin(struct world *w)
 
 static void keep_drop_oldest(struct world *w)
 {
+    version_must_match(w, w->kept[0].root, &w->kept[0].model);
     cow_garbage_free(&w->kept[0].garbage); /* no version before it is kept */
     free(w->kept[0].model.at);
     memmove(&w->kept[0], &w->kept[1], --w->kept_count * sizeof w->kept[0]);
@@ -564,13 +633,16 @@ static void change(struct world *w)
     }
 }
 
+/* The newest versions, and one of those that are still read; each of these again when it goes. */
 static void check_all(const struct world *w)
 {
     version_must_match(w, cow_committed(w->tree), &w->committed);
     if (w->open_count)
         version_must_match(w, cow_head(w->tree), &w->open[w->open_count - 1]);
-    for (size_t i = 0; i < w->kept_count; i++)
-        version_must_match(w, w->kept[i].root, &w->kept[i].model);
+    if (w->kept_count) {
+        const struct kept *kept = &w->kept[chance((uint32_t)w->kept_count)];
+        version_must_match(w, kept->root, &kept->model);
+    }
 }
 
 static void clear(struct world *w)
@@ -650,6 +722,8 @@ int main(void)
         cmocka_unit_test_teardown(transactions_nest_and_commit_oldest_first, leaves_free),
         cmocka_unit_test_teardown(a_transaction_edits_its_own_branches_in_place, leaves_free),
         cmocka_unit_test_teardown(the_longest_keys_make_the_deepest_tree, leaves_free),
+        cmocka_unit_test_teardown(an_update_copies_one_path_whatever_the_size, leaves_free),
+        cmocka_unit_test_teardown(random_keys_make_a_shallow_tree, leaves_free),
         cmocka_unit_test_teardown(random_bytes_behave_like_a_sorted_array, leaves_free),
         cmocka_unit_test_teardown(shared_prefixes_behave_like_a_sorted_array, leaves_free),
         cmocka_unit_test_teardown(names_behave_like_a_sorted_array, leaves_free),
