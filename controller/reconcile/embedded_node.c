@@ -579,7 +579,8 @@ static int sync_path(struct embedded *em, const char *key, struct err *e)
 static enum sync_result embedded_sync(struct runner *runner, void *state, const char *key)
 {
     (void)runner;
-    struct err e = {0};
+    struct err e;
+    err_clear(&e);
     int rc = sync_path(state, key, &e);
     if (rc < 0 && rc != ERR_CONFLICT)
         LOG_LIMITED(LOG_WARN, "key=%s msg=\"embedded node failed\" reason=\"%s\"", key, e.text);
@@ -706,7 +707,8 @@ int embedded_change_address(struct embedded *em, const char *ns, const char *nam
                                 .is_started = p->phase == POD_RUNNING,
                                 .is_ready = p->ready};
     AUTO_OBJECT out = NULL;
-    struct err e = {0};
+    struct err e;
+    err_clear(&e);
     const struct verb_key key = {KIND_POD, ns, name};
     return finish(em, &v, verb_update(&v, &key, SUB_STATUS, report_pod, &report, &out, &e), &e);
 }

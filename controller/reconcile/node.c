@@ -218,7 +218,8 @@ static bool is_mass_silence(const struct nodes *n)
 
 static void say_mass(struct nodes *n, const struct object *node)
 {
-    struct err e = {0};
+    struct err e;
+    err_clear(&e);
     struct verb v;
     log_error(
         "node=%s msg=\"more than half of the nodes fell silent together: nothing is withdrawn\"",
@@ -702,7 +703,8 @@ static enum sync_result node_sync(struct runner *runner, void *state, const char
 {
     (void)runner;
     struct nodes *n = state;
-    struct err e = {0};
+    struct err e;
+    err_clear(&e);
     bool is_more = false;
     int rc = 0;
     check_gap(n);

@@ -444,7 +444,8 @@ static enum sync_result sync_pod(struct runner *runner, struct scheduler *s, con
     AUTO_OBJECT pod = object_ref(found);
     g.pod = pod;
     arena_init(&g.arena);
-    struct err e = {0};
+    struct err e;
+    err_clear(&e);
     int rc = place(runner, s, &g, &e);
     for (size_t i = 0; i < g.tree_count; i++)
         cJSON_Delete(g.trees[i]);

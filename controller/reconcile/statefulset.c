@@ -546,7 +546,8 @@ static int step_fix_claims(struct sync *s, const struct set_step *step, struct e
             continue;
         struct reown reown = {s->set, pod, step->condemned, is_conflict};
         struct verb_key key = {KIND_PVC, s->set->ns, name};
-        struct err why = {0};
+        struct err why;
+        err_clear(&why);
         rc = verb_update(&v, &key, SUB_NONE, change_reown, &reown, &out, &why);
         if (rc < 0)
             (void)err_set(e, rc, "could not update claim %s for delete policy ownerRefs: %s", name,
@@ -569,7 +570,8 @@ static int apply_steps(struct sync *s, struct set_plan *plan, struct err *e)
     int rc = 0;
     for (size_t i = 0; i < plan->step_count; i++) {
         const struct set_step *step = &plan->steps[i];
-        struct err other = {0};
+        struct err other;
+        err_clear(&other);
         bool is_reached = rc == 0 || (is_parallel && step->batch == failed_batch);
         int step_rc = is_reached ? steps[step->kind](s, step, rc < 0 ? &other : e) : rc;
         plan->counts.current += step_rc < 0 && step->lowers_current;
@@ -705,7 +707,8 @@ static enum sync_result statefulset_sync(struct runner *runner, void *state, con
         set_waits_put(state, key, SET_WAITS_FOR_NOTHING, 0, "");
         return SYNC_DONE;
     }
-    struct err e = {0};
+    struct err e;
+    err_clear(&e);
     struct set_plan plan = {0};
     struct sync s = {.runner = runner,
                      .set = object_ref(set),

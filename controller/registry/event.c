@@ -104,7 +104,8 @@ static void expire(struct registry *reg, struct store_unit *unit, char *key)
 int64_t registry_expire_events(struct registry *reg)
 {
     struct store_unit *unit = store_unit_new(reg->store);
-    struct err e = {0};
+    struct err e;
+    err_clear(&e);
     size_t budget = reg->event_count < EXPIRE_BUDGET ? reg->event_count : EXPIRE_BUDGET;
     for (; budget > 0 && reg->events[0].due_us <= clock_mono_us(); budget--)
         expire(reg, unit, heap_pop(reg));
@@ -173,7 +174,8 @@ static void event_write(const struct verb *v, const struct object *obj, const ch
     json_set_str(tree, "reportingComponent", component);
     json_set_str(tree, "reportingInstance", "");
     struct object *event = NULL;
-    struct err e = {0};
+    struct err e;
+    err_clear(&e);
     if (object_new(kind_get(KIND_EVENT), tree, &event, &e) < 0) {
         log_warn("event=%s/%s msg=\"event could not be recorded\" error=\"%s\"", ns, name, e.text);
     } else {
