@@ -93,6 +93,18 @@ void loop_post(struct loop *loop, loop_fn *fn, void *arg)
     pthread_mutex_unlock(&loop->lock);
 }
 
+void loop_unpost(struct loop *loop, const void *arg)
+{
+    pthread_mutex_lock(&loop->lock);
+    struct posts *inbox = &loop->inbox;
+    size_t kept = 0;
+    for (size_t i = 0; i < inbox->count; i++)
+        if (inbox->items[i].arg != arg)
+            inbox->items[kept++] = inbox->items[i];
+    inbox->count = kept;
+    pthread_mutex_unlock(&loop->lock);
+}
+
 void loop_stop(struct loop *loop)
 {
     pthread_mutex_lock(&loop->lock);

@@ -53,6 +53,10 @@ int64_t loop_next_timer_us(const struct loop *loop);
 /* Runs fn(arg) on the loop's thread in a later turn, in order of posting. Any thread. */
 void loop_post(struct loop *loop, loop_fn *fn, void *arg);
 
+/* Forgets what was posted with this arg and has not run. Loop's thread; nobody posts it any more.
+ */
+void loop_unpost(struct loop *loop, const void *arg);
+
 /* A task of the end of the turn. Caller's storage, lives as long as the loop or until
  * loop_task_fini. */
 struct loop_task {

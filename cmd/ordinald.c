@@ -27,13 +27,13 @@
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "cmd/reload.h"
+#include "cmd/zone_dump.h"
 #include "conf/conf.h"
 #include "controller/api/server.h"
 #include "controller/reconcile/reconcile.h"
 #include "controller/registry/registry.h"
 #include "controller/store/store.h"
 #include "dns/server.h"
-#include "zones/zone_text.h"
 #include "zones/zone_txn.h"
 
 enum { EXIT_CONFIG = 1, EXIT_START = 2 };
@@ -481,23 +481,11 @@ static bool dns_has(void *arg, uint64_t revision)
     return publish_oldest_in_use(zones_publish(d->zones)) >= wanted;
 }
 
-/* One zone as master-file text, of the version that is published now. */
-static int dump_zone(void *arg, const char *zone, struct buf_out *out, struct err *e)
+/* "": the cluster zone. */
+static int dump_zone(void *arg, const char *zone, struct api_text *out, struct err *e)
 {
     const struct daemon *d = arg;
-    uint8_t name[NAME_MAX_WIRE];
-    const char *wanted = *zone ? zone : d->options.zone_name;
-    int rc = name_parse(wanted, name, e);
-    if (rc < 0)
-        return rc;
-    const struct zone_version *version = zones_current(d->zones);
-    const struct zone_apex *apex = zone_apex_find(version, name);
-    size_t len = 0;
-    const uint8_t *apex_name = apex ? zone_node_name(apex->node, &len) : NULL;
-    if (!apex || !name_equal(apex_name, name))
-        return err_set(e, ERR_NOT_FOUND, "no zone \"%s\" is served here", wanted);
-    zone_text_zone(version, apex, out);
-    return 0;
+    return zone_dump(d->zones, *zone ? zone : d->options.zone_name, out, e);
 }
 
 static int explain(void *arg, const char *ns, const char *subject, struct buf_out *out,

@@ -109,17 +109,36 @@ void zone_text_node(const struct zone_node *node, struct buf_out *out)
         put_set(node, zone_node_set_at(node, i), out);
 }
 
-void zone_text_zone(const struct zone_version *version, const struct zone_apex *apex,
-                    struct buf_out *out)
+void zone_text_init(struct zone_text *text, const struct zone_version *version,
+                    const struct zone_apex *apex)
 {
-    struct zone_walk walk;
-    const struct zone_node *node;
-    zone_walk_init(&walk, version, apex);
-    put_set(apex->node, apex->soa, out);
-    while ((node = zone_walk_next(&walk))) {
+    zone_walk_init(&text->walk, version, apex);
+    text->has_begun = false;
+}
+
+bool zone_text_some(struct zone_text *text, size_t bytes, struct buf_out *out)
+{
+    const struct zone_apex *apex = text->walk.apex;
+    if (!text->has_begun)
+        put_set(apex->node, apex->soa, out);
+    text->has_begun = true;
+    while (out->len < bytes) {
+        const struct zone_node *node = zone_walk_next(&text->walk);
+        if (!node)
+            return false;
         for (size_t i = 0; i < zone_node_set_count(node); i++) {
             if (zone_node_set_at(node, i) != apex->soa)
                 put_set(node, zone_node_set_at(node, i), out);
         }
+    }
+    return true;
+}
+
+void zone_text_zone(const struct zone_version *version, const struct zone_apex *apex,
+                    struct buf_out *out)
+{
+    struct zone_text text;
+    zone_text_init(&text, version, apex);
+    while (zone_text_some(&text, SIZE_MAX, out)) {
     }
 }

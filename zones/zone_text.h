@@ -15,6 +15,15 @@ void zone_text_rdata(const struct rrset *set, const struct zone_node *owner, siz
 /* Appends a line "owner TTL IN type RDATA" for every record of a name; nothing for an empty node.
  */
 void zone_text_node(const struct zone_node *node, struct buf_out *out);
-/* A whole zone: SOA first, then canonical order. */
+/* A zone in pieces: SOA first, then canonical order. A piece ends with the name that brings out to
+ * `bytes` or more; false: it was the last one. */
+struct zone_text {
+    struct zone_walk walk;
+    bool has_begun;
+};
+void zone_text_init(struct zone_text *text, const struct zone_version *version,
+                    const struct zone_apex *apex);
+bool zone_text_some(struct zone_text *text, size_t bytes, struct buf_out *out);
+/* The same in one piece. */
 void zone_text_zone(const struct zone_version *version, const struct zone_apex *apex,
                     struct buf_out *out);

@@ -6,8 +6,10 @@
  *   GET  /ordinald/v1/addresses                      {"addresses": [URL, ...]} of the API over TCP
  *
  * A backup makes files with the daemon's rights, so only the Unix socket may ask for one. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/utf8.h"
 #include "controller/api/api.h"
 #include "controller/api/body.h"
@@ -25,6 +27,23 @@ static int read_directory(const struct api_request *r, cJSON **body, const char 
     return 0;
 }
 
+static void on_backup(void *arg, int rc, const struct err *e)
+{
+    struct api_request *r = arg;
+    struct api_server *api = r->api;
+    if (rc < 0) {
+        api_reply_err(r, e);
+    } else {
+        struct buf_out out;
+        buf_out_init(&out);
+        status_write_success(&out, NULL);
+        api_reply(r, 200, "application/json", &out);
+    }
+    api->pending--;
+    if (api->is_dead && api->pending == 0)
+        free(api);
+}
+
 static void backup(struct api_request *r)
 {
     struct err e = {0};
@@ -36,32 +55,68 @@ static void backup(struct api_request *r)
     if (rc == 0)
         rc = read_directory(r, &body, &directory, &e);
     if (rc == 0)
-        rc = store_backup(r->api->store, directory, &e);
+        rc = store_backup(r->api->store, directory, on_backup, r, &e);
     cJSON_Delete(body);
-    if (rc < 0) {
+    if (rc < 0)
         api_reply_err(r, &e);
-        return;
-    }
-    struct buf_out out;
-    buf_out_init(&out);
-    status_write_success(&out, NULL);
-    api_reply(r, 200, "application/json", &out);
+    else
+        r->api->pending++;
 }
 
+/* ---- zones ---- */
+
+struct dump {
+    struct api_text text;
+    struct buf_out early; /* written before the stream began */
+};
+
+static void dump_free(void *arg)
+{
+    struct dump *d = arg;
+    d->text.done(d->text.arg);
+    buf_out_fini(&d->early);
+    free(d);
+}
+
+static enum http_pull dump_pull(void *arg, struct buf_out *out)
+{
+    struct dump *d = arg;
+    if (d->early.len > 0) {
+        buf_out_fini(out);
+        *out = d->early;
+        buf_out_init(&d->early);
+        return HTTP_PULL_MORE;
+    }
+    return d->text.next(d->text.arg, out) ? HTTP_PULL_MORE : HTTP_PULL_END;
+}
+
+/* Short zones in one reply, long ones as a stream. */
 static void dump_zone(struct api_request *r)
 {
+    static const char type[] = "text/plain; charset=utf-8";
     struct err e = {0};
-    struct buf_out out;
-    buf_out_init(&out);
-    int rc = r->api->dump_zone
-                 ? r->api->dump_zone(r->api->zone_arg, r->route.name ? r->route.name : "", &out, &e)
-                 : err_set(&e, ERR_NOT_FOUND, "no zones are served here");
+    struct api_text text;
+    int rc = r->api->dump_zone ? r->api->dump_zone(r->api->zone_arg,
+                                                   r->route.name ? r->route.name : "", &text, &e)
+                               : err_set(&e, ERR_NOT_FOUND, "no zones are served here");
     if (rc < 0) {
-        buf_out_fini(&out);
         api_reply_err(r, &e);
         return;
     }
-    api_reply(r, 200, "text/plain; charset=utf-8", &out);
+    struct dump *d = xcalloc(1, sizeof *d);
+    d->text = text;
+    buf_out_init(&d->early);
+    while (d->early.len < WHOLE_BYTES) {
+        if (text.next(text.arg, &d->early))
+            continue;
+        api_reply(r, 200, type, &d->early);
+        dump_free(d);
+        return;
+    }
+    const struct http_stream stream = {.pull = dump_pull, .closed = dump_free, .arg = d};
+    api_count(r, 200);
+    buf_out_fini(&r->warnings);
+    http_reply_stream(r->x, &(struct http_reply){.status = 200, .content_type = type}, &stream);
 }
 
 static void reply_addresses(struct api_request *r)

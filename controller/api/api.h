@@ -22,6 +22,7 @@
 #include "controller/store/store.h"
 
 #define API_MAGIC    0x61706973u
+#define WHOLE_BYTES  ((size_t)256 * 1024) /* what is no longer is one reply with its length */
 #define API_PINS_MAX 64
 
 struct page_pin;
@@ -35,7 +36,7 @@ struct api_server {
     struct http_server *http;
     bool (*dns_has)(void *arg, uint64_t revision);
     void *dns_arg;
-    int (*dump_zone)(void *arg, const char *zone, struct buf_out *out, struct err *e);
+    int (*dump_zone)(void *arg, const char *zone, struct api_text *out, struct err *e);
     void *zone_arg;
     int (*explain)(void *arg, const char *ns, const char *subject, struct buf_out *out,
                    struct err *e);
@@ -43,7 +44,7 @@ struct api_server {
     struct page_pin *pins[API_PINS_MAX]; /* snapshots that paged lists continue from (list.c) */
     struct list watchers;                /* watch_stream.c */
     struct event_cache *events;          /* texts that watchers share */
-    size_t pending;                      /* writes whose outcome is not known yet */
+    size_t pending;                      /* writes and backups whose outcome is not known yet */
     bool is_dead;                        /* freed with the last of them */
 };
 

@@ -16,6 +16,13 @@
 #include "controller/api/http_tls.h"
 #include "controller/registry/registry.h"
 
+/* A text that is written in pieces, whenever the client has read the last one. */
+struct api_text {
+    bool (*next)(void *arg, struct buf_out *out); /* appends a piece; false: it was the last one */
+    void (*done)(void *arg);                      /* frees arg */
+    void *arg;
+};
+
 struct api_opts {
     const char *socket; /* path, "" = none */
     /* "127.0.0.1:8001", port 0 picks one; plain on loopback, TLS elsewhere and after "https://". */
@@ -26,9 +33,9 @@ struct api_opts {
      * be NULL. */
     bool (*dns_has)(void *arg, uint64_t revision);
     void *dns_arg;
-    /* GET /ordinald/v1/zones/<zone>: appends the zone ("" = the cluster zone) as master-file text.
-     * 0 or ERR_NOT_FOUND. May be NULL. */
-    int (*dump_zone)(void *arg, const char *zone, struct buf_out *out, struct err *e);
+    /* GET /ordinald/v1/zones/<zone>: the zone ("" = the cluster zone) as master-file text, of one
+     * version. 0, ERR_NOT_FOUND or ERR_INVALID. May be NULL. */
+    int (*dump_zone)(void *arg, const char *zone, struct api_text *out, struct err *e);
     void *zone_arg;
     /* GET /ordinald/v1/explain?name=SUBJECT&namespace=NS: appends a JSON object that says why the
      * subject is not there. 0 or ERR_INVALID. May be NULL. */

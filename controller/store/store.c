@@ -223,11 +223,6 @@ const char *store_meta_get(const struct store *store, const char *name)
     return NULL;
 }
 
-int store_backup(struct store *store, const char *dir, struct err *e)
-{
-    return store->backend->ops->backup(store->backend, dir, e);
-}
-
 /* ---- hooks ---- */
 
 static void add_hook(struct hooks *hooks, struct hook hook)
@@ -667,6 +662,7 @@ void store_close(struct store *store)
     if (!store)
         return;
     CHECK(!store->in_callbacks && !store->in_settle);
+    backup_wait(store);
     for (int i = 0; i < CLOSING_TURNS && (store->in_flight || store->open.waiter_count > 0); i++) {
         store->backend->ops->finish(store->backend);
         start_commit(store);

@@ -198,8 +198,13 @@ const char *store_meta_get(const struct store *store,
 #define STORE_META_REVISION "revision"
 
 /* Consistent copy of the data directory's database into dir (must not exist or be empty) while
- * running (ordctl backup). */
-int store_backup(struct store *store, const char *dir, struct err *e);
+ * running (ordctl backup): all that was committed before the call and perhaps some of what comes
+ * during it, whole turns only. Made by a thread; done is called once, in a later turn of the loop,
+ * or by store_close, which waits for the copy. rc is 0 (e NULL), ERR_EXISTS, ERR_NO_SPACE, ERR_IO,
+ * ERR_INVALID or ERR_NOT_IMPLEMENTED. ERR_TOO_MANY, without done: one is under way. */
+typedef void store_backup_fn(void *arg, int rc, const struct err *e);
+int store_backup(struct store *store, const char *dir, store_backup_fn *done, void *arg,
+                 struct err *e);
 
 /* ---- watch ---- */
 

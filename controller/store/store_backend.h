@@ -6,6 +6,8 @@
  *   load_rest  what was left out, once
  *   commit  one batch, all or nothing; done is called once, at once or in a later turn. One commit
  * is in flight at a time finish  brings the commit in flight, if any, to its end before it returns
+ *   backup  a copy of what is committed, made while commits go on; on any thread, returns when the
+ * copy is on disk
  *   close   frees the backend; a commit in flight is forgotten
  *
  * Control thread. */

@@ -10,13 +10,15 @@
  * renamed, so that a file that is empty or short was damaged and is never taken for a new one.
  *
  * A turn is one transaction and one fdatasync, on the control thread. The map is address space only
- * and grows when it is full. No read transaction stays open: pages that one shows could not be used
- * again. LMDB lets several processes in, so the data directory is locked. Returned values point
- * into the map and are copied before their transaction ends. */
+ * and grows when it is full. No read transaction stays open but that of a backup, which copies on
+ * its own thread: pages that one shows cannot be used again, and the map cannot grow under it. LMDB
+ * lets several processes in, so the data directory is locked. Returned values point into the map
+ * and are copied before their transaction ends. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,8 +59,9 @@ struct lmdb {
     size_t map_bytes;
     MDB_txn *loading; /* as long as `rest` holds records */
     struct load_rest rest;
-    struct buf_out record; /* room for one */
-    unsigned fail_in;      /* commits until the injected error, 0: none */
+    pthread_mutex_t map_lock; /* the map stays where it is: held by a backup, and to grow it */
+    struct buf_out record;    /* room for one */
+    unsigned fail_in;         /* commits until the injected error, 0: none */
     int fail_with;
 };
 
@@ -268,6 +271,7 @@ static void lmdb_close(struct store_backend *backend)
         (void)close(db->dir_fd);
     free(db->path);
     buf_out_fini(&db->record);
+    pthread_mutex_destroy(&db->map_lock);
     free(db);
 }
 
@@ -465,7 +469,9 @@ static int grow_map(struct lmdb *db)
 {
     if (db->map_bytes > SIZE_MAX / 4)
         return MDB_MAP_FULL;
+    pthread_mutex_lock(&db->map_lock); /* commits wait for a backup only here */
     int rc = mdb_env_set_mapsize(db->env, 2 * db->map_bytes);
+    pthread_mutex_unlock(&db->map_lock);
     if (rc)
         return MDB_MAP_FULL;
     db->map_bytes *= 2;
@@ -549,7 +555,9 @@ static int lmdb_backup(struct store_backend *backend, const char *dir, struct er
     if (mkdir(dir, 0700) < 0 && (errno != EEXIST || rmdir(dir) < 0 || mkdir(dir, 0700) < 0))
         return err_set(e, errno == ENOTEMPTY || errno == EEXIST ? ERR_EXISTS : ERR_IO,
                        "the backup directory %s must be new or empty: %s", dir, reason(errno));
+    pthread_mutex_lock(&db->map_lock);
     int rc = mdb_env_copy2(db->env, dir, MDB_CP_COMPACT);
+    pthread_mutex_unlock(&db->map_lock);
     if (rc == 0 && (sync_path(file, O_RDONLY) < 0 || sync_path(dir, O_RDONLY | O_DIRECTORY) < 0))
         rc = errno;
     if (rc == 0)
@@ -575,6 +583,7 @@ int store_lmdb_open(const struct store_opts *opts, struct store_backend **out, s
     db->path = xstrdup(opts->path);
     db->dir_fd = -1;
     buf_out_init(&db->record);
+    CHECK(pthread_mutex_init(&db->map_lock, NULL) == 0);
     db->map_bytes = opts->map_bytes ? opts->map_bytes : MAP_DEFAULT;
     int rc = lock_directory(db, e);
     if (rc == 0)

@@ -74,7 +74,8 @@ struct store {
     int64_t gather_until_us;
     int64_t commit_began_us, commit_us; /* the last durable one */
 
-    bool is_partial; /* store_load_rest is still to come */
+    struct store_backup *backup; /* under way, or NULL */
+    bool is_partial;             /* store_load_rest is still to come */
     bool is_read_only;
     char reason[ERR_TEXT_MAX];
 
@@ -120,3 +121,8 @@ void units_detach(struct store *store);
 
 void store_set_pin_limits(struct store *store, int64_t age_us, size_t bytes);
 void store_fail_commit(struct store *store, unsigned nth, int error); /* store_lmdb_fail */
+
+/* ---- backup.c ---- */
+
+/* Returns when no copy is under way; its callback has run. */
+void backup_wait(struct store *store);

@@ -1130,6 +1130,65 @@ static void a_write_can_wait_for_dns(void **state) /* K-FRESH */
     world_close(&w);
 }
 
+/* ---- a zone as text ---- */
+
+struct lines {
+    int next, count;
+    bool is_done;
+};
+
+static bool next_line(void *arg, struct buf_out *out)
+{
+    struct lines *l = arg;
+    buf_printf(out, "name-%06d.cluster.local. 5 IN A 10.0.0.1\n", l->next);
+    return ++l->next < l->count;
+}
+
+static void lines_done(void *arg)
+{
+    ((struct lines *)arg)->is_done = true;
+}
+
+static int dump_lines(void *arg, const char *zone, struct api_text *out, struct err *e)
+{
+    if (strcmp(zone, "other") == 0)
+        return err_set(e, ERR_NOT_FOUND, "no zone \"other\" is served here");
+    *out = (struct api_text){.next = next_line, .done = lines_done, .arg = arg};
+    return 0;
+}
+
+static void a_long_zone_goes_out_in_pieces(void **state)
+{
+    static const int counts[] = {1, 100, 30000}; /* the last one is longer than one reply may be */
+    struct api_world w = world_open(1 << 20);
+    struct call c;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+        struct lines l = {.count = counts[i]};
+        w.api->dump_zone = dump_lines;
+        w.api->zone_arg = &l;
+        call_send(&c, &w, "GET /ordinald/v1/zones", NULL, NULL, 0);
+        assert_int_equal(c.status, 200);
+        assert_int_equal(c.is_streaming, counts[i] > 10000);
+        assert_int_equal(l.is_done, !c.is_streaming);
+        assert_true(l.next < 10000); /* the rest only when the client has read this */
+        call_pull(&c);
+        assert_true(l.is_done && !c.was_cut);
+        assert_int_equal(l.next, counts[i]);
+        assert_int_equal(c.body.len, 43 * (size_t)counts[i]);
+        call_end(&c);
+    }
+    struct lines left = {.count = 30000};
+    w.api->zone_arg = &left;
+    call_send(&c, &w, "GET /ordinald/v1/zones", NULL, NULL, 0);
+    call_end(&c); /* the client leaves */
+    assert_true(left.is_done);
+    call_send(&c, &w, "GET /ordinald/v1/zones/other", NULL, NULL, 0);
+    assert_int_equal(c.status, 404);
+    call_end(&c);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1163,6 +1222,7 @@ int main(void)
         cmocka_unit_test(a_known_document_is_not_sent_again),
         cmocka_unit_test(a_lost_race_is_run_again),
         cmocka_unit_test(a_write_can_wait_for_dns),
+        cmocka_unit_test(a_long_zone_goes_out_in_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

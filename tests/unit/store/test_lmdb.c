@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include <lmdb.h>
 
@@ -465,30 +466,110 @@ static void a_disk_that_is_really_full_loses_nothing(void **state)
 
 /* ---- backup ---- */
 
+struct copying {
+    int calls, rc;
+};
+
+static void on_backup(void *arg, int rc, const struct err *e)
+{
+    struct copying *c = arg;
+    assert_true((rc < 0) == (e != NULL));
+    c->calls++;
+    c->rc = rc;
+}
+
+/* How it ended. */
+static int wait_for_backup(struct fixture *f, const struct copying *c)
+{
+    time_t deadline = time(NULL) + 60;
+    while (c->calls == 0 && time(NULL) < deadline) {
+        (void)loop_step(f->loop);
+        (void)sched_yield();
+    }
+    assert_int_equal(c->calls, 1);
+    return c->rc;
+}
+
+static int backup(struct fixture *f, const char *dir)
+{
+    struct copying c = {0};
+    assert_int_equal(store_backup(f->store, dir, on_backup, &c, NULL), 0);
+    return wait_for_backup(f, &c);
+}
+
 static void a_backup_is_the_state_of_its_moment(void **state)
 {
     struct fixture *f = *state;
     struct fixture copy = *f;
-    struct err e = {0};
     char dir[128];
     (void)snprintf(dir, sizeof(dir), "%s/backup", f->dir);
     write_map(f, "a", 1, NULL);
-    stage_map(f->store, "b", "b", "1", NULL); /* staged only */
-    assert_int_equal(store_backup(f->store, dir, &e), 0);
+    assert_int_equal(backup(f, dir), 0);
     write_map(f, "a", 2, NULL);
-    assert_int_equal(store_backup(f->store, dir, &e), ERR_EXISTS);
+    assert_int_equal(backup(f, dir), ERR_EXISTS);
 
     copy.opts.path = dir;
     fixture_open(&copy);
     assert_int_equal(value_of(applied_find(copy.store, KIND_CONFIGMAP, "a")), 1);
-    assert_null(applied_find(copy.store, KIND_CONFIGMAP, "b"));
     store_close(copy.store);
     assert_int_equal(value_of(applied_find(f->store, KIND_CONFIGMAP, "a")), 2);
 
-    assert_int_equal(store_backup(f->store, "/nonexistent/below", &e), ERR_IO);
+    assert_int_equal(backup(f, "/nonexistent/below"), ERR_IO);
     fixture_remove_tree(dir);
     assert_int_equal(mkdir(dir, 0700), 0);
-    assert_int_equal(store_backup(f->store, dir, &e), 0); /* an empty directory will do */
+    assert_int_equal(backup(f, dir), 0); /* an empty directory will do */
+}
+
+static void writes_go_on_while_a_backup_is_made(void **state)
+{
+    struct fixture *f = *state;
+    struct fixture copy = *f;
+    struct copying c = {0};
+    char dir[128], *large = xmalloc(200001);
+    memset(large, 'x', 200000);
+    large[200000] = '\0';
+    (void)snprintf(dir, sizeof(dir), "%s/backup", f->dir);
+    store_close(f->store);
+    f->opts.map_bytes = 1 << 20; /* it has to grow meanwhile */
+    fixture_open(f);
+    write_map(f, "a", 1, NULL);
+    assert_int_equal(store_backup(f->store, dir, on_backup, &c, NULL), 0);
+    assert_int_equal(store_backup(f->store, "/nonexistent/other", on_backup, &c, NULL),
+                     ERR_TOO_MANY);
+    for (int i = 0; i < 20; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "k%d", i);
+        stage_map(f->store, name, name, large, NULL);
+        run_turns(f);
+        assert_non_null(applied_find(f->store, KIND_CONFIGMAP, name));
+    }
+    free(large);
+    assert_int_equal(wait_for_backup(f, &c), 0);
+    copy.opts.path = dir;
+    fixture_open(&copy);
+    assert_int_equal(value_of(applied_find(copy.store, KIND_CONFIGMAP, "a")), 1);
+    store_close(copy.store);
+}
+
+static void a_store_that_closes_waits_for_its_backup(void **state)
+{
+    struct fixture *f = *state;
+    struct fixture copy = *f;
+    struct copying c = {0};
+    char dir[128];
+    (void)snprintf(dir, sizeof(dir), "%s/backup", f->dir);
+    write_map(f, "a", 1, NULL);
+    assert_int_equal(store_backup(f->store, dir, on_backup, &c, NULL), 0);
+    store_close(f->store);
+    assert_int_equal(c.calls, 1);
+    assert_int_equal(c.rc, 0);
+    (void)loop_step(f->loop); /* what was posted is forgotten */
+    assert_int_equal(c.calls, 1);
+    copy.opts.path = dir;
+    fixture_open(&copy);
+    assert_non_null(applied_find(copy.store, KIND_CONFIGMAP, "a"));
+    store_close(copy.store);
+    fixture_open(f);
 }
 
 /* ---- records ---- */
@@ -547,6 +628,8 @@ int main(void)
         ON_LMDB(a_full_map_grows),
         ON_LMDB(a_disk_that_is_really_full_loses_nothing),
         ON_LMDB(a_backup_is_the_state_of_its_moment),
+        ON_LMDB(writes_go_on_while_a_backup_is_made),
+        ON_LMDB(a_store_that_closes_waits_for_its_backup),
         cmocka_unit_test(records_give_back_what_was_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

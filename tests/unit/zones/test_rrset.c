@@ -297,6 +297,32 @@ static void a_dump_is_read_by_ldns(void **state)
     fixture_fini(&f);
 }
 
+static void a_dump_in_pieces_is_the_same_text(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, "cluster.local", NULL);
+    load_s0(&f);
+    const struct zone_version *version = zones_current(f.zones);
+    for (size_t i = 0; i < version->apex_count; i++) {
+        struct buf_out whole, pieces;
+        struct zone_text text;
+        size_t count = 1;
+        buf_out_init(&whole);
+        buf_out_init(&pieces);
+        zone_text_zone(version, &version->apexes[i], &whole);
+        zone_text_init(&text, version, &version->apexes[i]);
+        while (zone_text_some(&text, pieces.len + 1, &pieces))
+            count++;
+        assert_true(i > 0 || count > 10); /* the cluster zone has many names */
+        assert_int_equal(pieces.len, whole.len);
+        assert_memory_equal(pieces.data, whole.data, whole.len);
+        buf_out_fini(&whole);
+        buf_out_fini(&pieces);
+    }
+    fixture_fini(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +334,7 @@ int main(void)
         cmocka_unit_test(every_address_of_a_range_lies_in_its_zones),
         cmocka_unit_test(zones_inside_zones_are_kept_apart),
         cmocka_unit_test(a_dump_is_read_by_ldns),
+        cmocka_unit_test(a_dump_in_pieces_is_the_same_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
