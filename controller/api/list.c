@@ -8,9 +8,9 @@
 #include "base/clock.h"
 #include "controller/api/api.h"
 #include "controller/api/token.h"
+#include "controller/api/walk.h"
 
-#define STEP_OBJECTS 1024                 /* looked at in one pull */
-#define WHOLE_BYTES  ((size_t)256 * 1024) /* a list up to this size is one reply with its length */
+#define STEP_OBJECTS 1024                     /* looked at in one pull */
 #define PIN_AGE_US   ((int64_t)300 * 1000000) /* as long as upstream keeps a revision */
 #define EXPIRED_TEXT                                                                               \
     "The provided continue parameter is too old to display a consistent list result. You can "     \
@@ -138,7 +138,7 @@ struct lister {
     struct render render;
     struct selection selection;
     struct page_pin *pin; /* only while it is streamed */
-    struct view_cursor cur;
+    struct walk cur;
     char ns[256], after[OBJECT_KEY_MAX + 1]; /* after: key of the last item written or passed */
     bool all_namespaces;
     enum phase phase;
@@ -151,13 +151,8 @@ struct lister {
 
 static void lister_seek(struct lister *l)
 {
-    const char *ns = l->all_namespaces ? NULL : l->ns;
-    enum kind_id kind = api_walked_kind(l->render.res);
-    if (*l->after)
-        view_seek_after(&l->cur, &l->render.view, kind, ns, l->after);
-    else
-        view_seek(&l->cur, &l->render.view, kind, ns,
-                  ns ? field_selector_exact(&l->selection.fields, "metadata.name") : NULL);
+    walk_begin(&l->cur, &l->render.view, api_walked_kind(l->render.res),
+               l->all_namespaces ? NULL : l->ns, &l->selection.fields, l->after);
 }
 
 static void lister_free(struct lister *l)
@@ -200,7 +195,7 @@ static void put_tail(struct lister *l, struct buf_out *out)
 static void end_page(struct lister *l)
 {
     while (l->cur.object && !is_listed(l, l->cur.object) && l->selection.is_whole)
-        view_next(&l->cur);
+        walk_next(&l->cur);
     l->more = l->cur.object != NULL;
     bool counted = l->left >= 0;
     if (counted)
@@ -225,7 +220,7 @@ static bool lister_step(struct lister *l, struct buf_out *out)
             l->left++;
         else if (is_listed(l, l->cur.object))
             put_item(l, l->cur.object, out);
-        view_next(&l->cur);
+        walk_next(&l->cur);
     }
     return false;
 }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "controller/api/api.h"
 #include "controller/api/body.h"
+#include "controller/api/walk.h"
 #include "controller/registry/patch.h"
 
 #define TRIES_MAX       5
@@ -466,14 +467,14 @@ static int collect(struct write *w, struct err *e)
     struct api_request *r = w->r;
     struct selection selection;
     struct store_view view = store_applied(r->api->store);
-    struct view_cursor cur;
+    struct walk cur;
     size_t cap = 0;
     int rc = selection_parse(r, &selection, e);
     if (rc < 0)
         return rc;
     const char *ns = r->route.resource->namespaced && !*r->route.ns ? NULL : r->route.ns;
-    for (view_seek(&cur, &view, r->route.resource->kind->id, ns, NULL); cur.object;
-         view_next(&cur)) {
+    for (walk_begin(&cur, &view, r->route.resource->kind->id, ns, &selection.fields, "");
+         cur.object; walk_next(&cur)) {
         if (!selection_matches(&selection, cur.object))
             continue;
         if (w->item_count == cap)

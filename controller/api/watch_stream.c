@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "controller/api/api.h"
 #include "controller/api/event_cache.h"
+#include "controller/api/walk.h"
 
 #define STEP_EVENTS       512
 #define BOOKMARK_US       ((int64_t)60 * 1000000)
@@ -27,7 +28,7 @@ struct watcher {
     char *ns; /* NULL: all */
     enum watch_phase phase;
     struct store_pin *pin; /* of the initial state */
-    struct view_cursor cur;
+    struct walk cur;
     uint64_t initial_revision;
     struct watch *watch;
     struct err error; /* PHASE_ERROR: told as an event, as upstream does */
@@ -227,7 +228,7 @@ static bool pull_initial(struct watcher *w, struct buf_out *out)
         }
         if (selection_matches(&w->selection, obj) && render_exists(&w->render, obj))
             put_event(w, "ADDED", obj, obj->mod_revision, out);
-        view_next(&w->cur);
+        walk_next(&w->cur);
     }
     return false;
 }
@@ -277,8 +278,8 @@ static void begin_initial(struct watcher *w, struct api_request *r)
     w->phase = PHASE_INITIAL;
     w->pin = store_pin_new(r->api->store);
     w->initial_revision = w->render.view.revision;
-    view_seek(&w->cur, &w->render.view, api_walked_kind(w->render.res), w->ns,
-              w->ns ? field_selector_exact(&w->selection.fields, "metadata.name") : NULL);
+    walk_begin(&w->cur, &w->render.view, api_walked_kind(w->render.res), w->ns,
+               &w->selection.fields, "");
 }
 
 static int watcher_open(struct watcher *w, struct api_request *r, struct err *e)

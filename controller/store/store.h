@@ -103,6 +103,9 @@ struct index_cursor {
 };
 void index_seek(struct index_cursor *cur, const struct store_view *view, enum kind_id kind,
                 const char *term);
+/* Begins at the first object whose "namespace/name" is at least `from`, or greater with after. */
+void index_seek_from(struct index_cursor *cur, const struct store_view *view, enum kind_id kind,
+                     const char *term, const char *from, bool after);
 void index_next(struct index_cursor *cur);
 /* label:    objects in ns whose labels hold key=value (kinds of index_has_labels)
  * owner:    anything that has an owner reference to uid (all kinds: call per kind)

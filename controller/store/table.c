@@ -357,21 +357,30 @@ static void index_settle(struct index_cursor *cur, const uint8_t *prefix)
     CHECK(cur->object);
 }
 
-void index_seek(struct index_cursor *cur, const struct store_view *view, enum kind_id kind,
-                const char *term)
+void index_seek_from(struct index_cursor *cur, const struct store_view *view, enum kind_id kind,
+                     const char *term, const char *from, bool after)
 {
-    uint8_t prefix[INDEX_TERM_MAX + 2];
-    size_t len = strlen(term);
+    uint8_t key[COW_KEY_MAX];
+    size_t len = strlen(term), rest = strlen(from);
     cur->view = *view;
     cur->object = NULL;
     if (len == 0)
         return;
     CHECK(len < INDEX_TERM_MAX);
-    prefix[0] = (uint8_t)(kind + 1);
-    memcpy(prefix + 1, term, len + 1);
+    if (rest > sizeof(key) - len - 2) /* longer than any that there is */
+        rest = sizeof(key) - len - 2;
+    key[0] = (uint8_t)(kind + 1);
+    memcpy(key + 1, term, len + 1);
+    memcpy(key + len + 2, from, rest);
     cur->prefix_len = len + 2;
-    cow_seek(&cur->cow, &index_entry_type, view->index, prefix, cur->prefix_len, false);
-    index_settle(cur, prefix);
+    cow_seek(&cur->cow, &index_entry_type, view->index, key, cur->prefix_len + rest, after);
+    index_settle(cur, key);
+}
+
+void index_seek(struct index_cursor *cur, const struct store_view *view, enum kind_id kind,
+                const char *term)
+{
+    index_seek_from(cur, view, kind, term, "", false);
 }
 
 void index_next(struct index_cursor *cur)
