@@ -10,6 +10,9 @@
 #include "base/metrics.h"
 
 #define TURN_BUDGET 2048
+/* And no key begins later in a turn than this: sockets wait for its end, and some keys cost much (a
+ * namespace that goes deletes many objects at a time). */
+#define TURN_US INT64_C(50000)
 /* Keys of one row before the next row has its turn. A set or a Service looks at all of its pods
  * each time it has its turn between them, so few long turns are cheaper than many short ones; and
  * one pass over all rows must fit into the budget of a turn of the store. */
@@ -162,11 +165,16 @@ static void sync_key(struct runner *runner, struct row *row, const char *key, in
     }
 }
 
-/* Up to `most` keys of one row; returns how many ran. */
+static bool is_late(int64_t now_us)
+{
+    return clock_mono_us() - now_us >= TURN_US;
+}
+
+/* Up to `most` keys of one row, as long as there is time; returns how many ran. */
 static unsigned run_row(struct runner *runner, struct row *row, unsigned most, int64_t now_us)
 {
     unsigned ran = 0;
-    for (; ran < most; ran++) {
+    for (; ran < most && !is_late(now_us); ran++) {
         char *key = workqueue_take(row->queue, now_us);
         if (!key)
             break;
@@ -193,7 +201,7 @@ static bool is_work_left(struct runner *runner, int64_t now_us)
 }
 
 /* The store's settle hook: passes over the rows, in their order, until none has a key that is due
- * or the budget is spent. */
+ * or the budget or the time is spent. */
 static bool settle(void *arg)
 {
     struct runner *runner = arg;
@@ -202,7 +210,7 @@ static bool settle(void *arg)
     runner->turns++;
     runner->is_settling = true;
     size_t idle = 0; /* rows in a row that had nothing to do */
-    while (left > 0 && idle < runner->count) {
+    while (left > 0 && idle < runner->count && !is_late(now_us)) {
         struct row *row = &runner->rows[runner->next];
         unsigned ran = run_row(runner, row, left < ROW_BUDGET ? left : ROW_BUDGET, now_us);
         left -= ran;
