@@ -80,12 +80,13 @@ void metrics_escape(struct buf_out *out, const char *value)
 
 void metrics_write(struct buf_out *out)
 {
+    static const char *const kinds[] = {
+        [METRIC_COUNTER] = "counter", [METRIC_GAUGE] = "gauge", [METRIC_HISTOGRAM] = "histogram"};
     for (size_t i = 0; i < family_count; i++) {
         const struct metric_family *family = families[i];
         buf_printf(out, "# HELP %s ", family->name);
         put_escaped(out, family->help, false);
-        buf_printf(out, "\n# TYPE %s %s\n", family->name,
-                   family->kind == METRIC_COUNTER ? "counter" : "gauge");
+        buf_printf(out, "\n# TYPE %s %s\n", family->name, kinds[family->kind]);
         family->collect(out, family, family->arg);
     }
 }

@@ -11,7 +11,9 @@
 
 #include "base/buf.h"
 
-enum metric_kind { METRIC_COUNTER, METRIC_GAUGE };
+/* A histogram's collector writes the samples NAME_bucket (cumulative, with le), NAME_sum and
+ * NAME_count. */
+enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
 /* A collector writes the samples of one family; it is called on the control thread for every
  * scrape. */

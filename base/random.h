@@ -1,5 +1,6 @@
 /* base/random.h - chance through one door: the kernel's CSPRNG, or a seeded generator in tests and
- * the simulator. Control thread (workers carry their own generator, dns/worker). */
+ * the simulator. Any thread for the kernel's; a seeded one is the control thread's alone. What
+ * needs no secrecy uses a generator of its own (dns/answer). */
 #pragma once
 
 #include <stddef.h>

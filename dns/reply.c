@@ -461,7 +461,7 @@ static size_t copy_last_link(struct copy *c, const struct reply_record *rr, cons
 }
 
 size_t reply_copy(const struct reply *r, struct message *m, size_t name_at,
-                  reply_is_local_fn *is_local, void *arg)
+                  reply_is_local_fn *is_local, const void *arg)
 {
     struct copy c = {.r = r, .m = m};
     uint8_t name[NAME_MAX_WIRE];

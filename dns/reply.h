@@ -48,10 +48,10 @@ enum reply_kind reply_check(struct reply *r, const struct reply_question *questi
                             bool has_edns, const uint8_t *bytes, size_t len);
 
 /* Whether a name is answered here, whatever the upstream says. */
-typedef bool reply_is_local_fn(void *arg, const uint8_t *name);
+typedef bool reply_is_local_fn(const void *arg, const uint8_t *name);
 
 /* Writes the answer of *r (REPLY_ANSWER) behind what m holds; the name that was asked stands
  * uncompressed in m at name_at. Sets m's TC, not its RCODE. A chain that comes to a local name ends
  * there: returns the offset in m of that name, uncompressed, else 0. */
 size_t reply_copy(const struct reply *r, struct message *m, size_t name_at,
-                  reply_is_local_fn *is_local, void *arg);
+                  reply_is_local_fn *is_local, const void *arg);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/random.h"
+#include "dns/forward_metrics.h"
 #include "dns/listen.h"
 #include "dns/server_private.h"
 #include "dns/tcp_transfers.h"
@@ -31,6 +32,7 @@ struct dns_server {
     char (*texts)[LISTEN_TEXT_MAX];
     size_t listen_count;
     struct metric_family families[FAMILIES];
+    struct forward_metrics forward;
 };
 
 static int set_text(uint8_t *out, size_t room, size_t *len, const char *option, const char *text,
@@ -447,4 +449,6 @@ void dns_server_register_metrics(struct dns_server *s)
     memcpy(s->families, families, sizeof families);
     for (size_t i = 0; i < FAMILIES; i++)
         metrics_register(&s->families[i]);
+    if (s->shared.forward.zone_count > 0)
+        forward_metrics_register(&s->forward, &s->shared);
 }

@@ -94,7 +94,7 @@ static size_t match(const struct row *row, const uint8_t *name, const struct lab
 struct special special_find(const uint8_t *name)
 {
     uint8_t folded[NAME_MAX_WIRE];
-    struct labels labels;
+    struct labels labels = {.count = 0};
     name_fold(folded, name, name_wire_len(name, NAME_MAX_WIRE));
     split(folded, &labels);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

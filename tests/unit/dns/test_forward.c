@@ -657,6 +657,138 @@ static void the_oldest_gives_way(void **state)
     close(fd);
 }
 
+/* A slow upstream: the question is asked again, from another port with another ID, and the first
+ * answer still counts. */
+static void an_answer_to_the_attempt_before_counts(void **state)
+{
+    (void)state;
+    f = forwarding_start(forwarding_options(), 1);
+    int fd = client_open(f, SOCK_DGRAM);
+    const struct packet query = recursive("www.example.com", A);
+    send_packet(fd, &query, false);
+    const struct packet first = take(f, 0);
+    const struct sockaddr_in from = f->from;
+    const struct packet second = take(f, 0);
+    assert_true(memcmp(first.bytes, second.bytes, 2) != 0 || from.sin_port != f->from.sin_port);
+    f->from = from;
+    struct packet reply = reply_to(&first, 0);
+    two_addresses(&reply);
+    give(f, 0, &reply);
+    struct response r = receive(fd, bytes, false);
+    assert_int_equal(r.count[1], 2);
+    response_fini(&r);
+    close(fd);
+}
+
+/* over many queries neither port nor ID repeats more than chance allows. */
+static void ports_and_ids_are_spread(void **state)
+{
+    (void)state;
+    enum { QUERIES = 64 };
+    uint16_t ports[QUERIES], ids[QUERIES];
+    f = forwarding_start(forwarding_options(), 1);
+    int fd = client_open(f, SOCK_DGRAM);
+    unsigned same_port = 0, same_id = 0, near = 0;
+    for (unsigned i = 0; i < QUERIES; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "n%u.example.com", i);
+        const struct packet query = recursive(name, A);
+        send_packet(fd, &query, false);
+        const struct packet asked = take(f, 0);
+        const struct packet reply = reply_to(&asked, 3);
+        give(f, 0, &reply);
+        struct response r = receive(fd, bytes, false);
+        response_fini(&r);
+        ports[i] = ntohs(f->from.sin_port);
+        ids[i] = (uint16_t)(asked.bytes[0] << 8 | asked.bytes[1]);
+        for (unsigned k = 0; k < i; k++) {
+            same_port += ports[k] == ports[i];
+            same_id += ids[k] == ids[i];
+        }
+        near += i > 0 && abs(ports[i] - ports[i - 1]) < 256;
+    }
+    assert_true(same_port <= 3 && same_id <= 3 &&
+                near < QUERIES / 4); /* expected: 0.03, 0.03, 0.5 */
+    close(fd);
+}
+
+/* R-086: a connection has so many questions in flight; the rest waits, and is answered in the end
+ */
+static void a_connection_has_only_so_many_questions_in_flight(void **state)
+{
+    (void)state;
+    enum { QUESTIONS = 80, WAITING_MAX = 32 };
+    f = forwarding_start(forwarding_options(), 1);
+    int fd = client_open(f, SOCK_STREAM);
+    const struct forward_counters *counters =
+        forwarder_counters(dns_server_worker(f->server, 0)->forward);
+    for (unsigned i = 0; i < QUESTIONS; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "n%u.example.com", i);
+        struct packet query = recursive(name, A);
+        packet_set16(&query, 0, i);
+        send_packet(fd, &query, true);
+    }
+    bool is_answered[QUESTIONS] = {false};
+    uint64_t most = 0;
+    for (unsigned i = 0; i < QUESTIONS; i++) {
+        int conn;
+        const struct packet asked = take_tcp(f, 0, &conn);
+        uint64_t in_flight = counter_read(&counters->in_flight);
+        most = in_flight > most ? in_flight : most;
+        const struct packet reply = reply_to(&asked, 3);
+        send_packet(conn, &reply, true);
+        struct response r = receive(fd, bytes, true);
+        unsigned id = (unsigned)bytes[0] << 8 | bytes[1];
+        assert_true(id < QUESTIONS && !is_answered[id]);
+        is_answered[id] = true;
+        response_fini(&r);
+        close(conn);
+    }
+    assert_in_range(most, 2, WAITING_MAX + 1); /* and a probe */
+    close(fd);
+}
+
+/* an upstream that is down is asked last, and comes back by a probe */
+static void an_upstream_that_was_down_comes_back(void **state)
+{
+    (void)state;
+    struct dns_opts opts = forwarding_options();
+    opts.forward_timeout_us = 2500000;
+    f = forwarding_start(opts, 1);
+    int fd = client_open(f, SOCK_DGRAM);
+    const struct packet query = recursive("www.example.com", A);
+    const struct forward_counters *counters =
+        forwarder_counters(dns_server_worker(f->server, 0)->forward);
+    while (counter_read(&counters->to[0].is_down) == 0) { /* nobody answers */
+        send_packet(fd, &query, false);
+        struct response r = receive(fd, bytes, false);
+        assert_int_equal(r.rcode, 2);
+        response_fini(&r);
+    }
+    while (counter_read(&counters->to[0].is_down) == 1) {
+        struct pollfd end = {f->up[0].udp, POLLIN, 0};
+        struct packet p;
+        socklen_t len = sizeof f->from;
+        assert_true(poll(&end, 1, PATIENCE_MS) > 0);
+        p.len =
+            (size_t)recvfrom(end.fd, p.bytes, sizeof p.bytes, 0, (struct sockaddr *)&f->from, &len);
+        if (is_probe(&p)) {
+            const struct packet reply = reply_to(&p, 3);
+            give(f, 0, &reply);
+            while (counter_read(&counters->to[0].is_down) == 1 && poll(&end, 1, 1) == 0)
+                continue;
+        }
+    }
+    while (recv(f->up[0].udp, bytes, sizeof bytes, MSG_DONTWAIT) >= 0)
+        continue; /* attempts of before */
+    struct response r = relay_one(fd, &query, 0, two_addresses);
+    assert_int_equal(r.count[1], 2);
+    assert_int_equal(counter_read(&counters->to[0].is_down), 0);
+    response_fini(&r);
+    close(fd);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, stop)
@@ -682,6 +814,10 @@ int main(void)
         TEST(a_loop_is_found_and_broken),
         TEST(a_suffix_has_its_own_upstreams),
         TEST(the_oldest_gives_way),
+        TEST(an_answer_to_the_attempt_before_counts),
+        TEST(ports_and_ids_are_spread),
+        TEST(a_connection_has_only_so_many_questions_in_flight),
+        TEST(an_upstream_that_was_down_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
