@@ -19,10 +19,11 @@
 #define READ_SIZE       65536
 #define FRAME_SIZE      65537 /* TCP_MESSAGE_MAX and its length */
 #define OUT_LIMIT       65536 /* answers queued; above, a connection is neither read nor answered */
-#define RUN_BUDGET      262144 /* octets of answers per callback */
-#define TRANSFER_BUDGET 65536  /* octets of transfers per callback */
-#define PAUSE_US        200000 /* without descriptors */
-#define WAITING_MAX     32     /* messages of a connection that wait for an upstream */
+#define RUN_BUDGET      262144  /* octets of answers per callback */
+#define TRANSFER_BUDGET 65536   /* octets of transfers per callback */
+#define PAUSE_US        200000  /* without descriptors */
+#define WAITING_MAX     32      /* messages of a connection that wait for an upstream */
+#define LINGER_LIMIT    1048576 /* octets read and dropped behind a message too short */
 
 struct tcp_io { /* scratch of one callback */
     uint8_t in[READ_SIZE];
@@ -48,9 +49,11 @@ struct tcp_conn {
     struct list waiters; /* struct tcp_waiter */
     unsigned waiting;    /* how many; at WAITING_MAX nothing more is read or answered */
     bool is_idle, has_asked, is_reading, is_partial;
-    bool is_eof;     /* the client has sent its last */
-    bool is_closing; /* no more is read; ends when everything is sent */
-    bool is_dead;    /* ends now */
+    bool is_eof;       /* the client has sent its last */
+    bool is_closing;   /* no more is answered; ends when everything is sent */
+    bool is_lingering; /* everything is sent: what still comes is dropped, until the client ends */
+    size_t dropped;    /* octets, while lingering */
+    bool is_dead;      /* ends now */
     enum dns_tcp_close reason;
 };
 
@@ -330,6 +333,16 @@ static void conn_wait(struct tcp_conn *c)
     }
 }
 
+/* Our end only: a socket closed with octets unread would send a reset, which takes back answers
+ * that the client has not read yet (RFC 1122 section 4.2.2.13). */
+static void conn_linger(struct tcp_conn *c)
+{
+    c->is_lingering = true;
+    (void)shutdown(c->fd, SHUT_WR);
+    set_reading(c, true);
+    set_due(c, c->worker->shared->timing.message_us, TCP_CLOSE_SHORT);
+}
+
 /* Answers, then closes or waits. May free c. */
 static void conn_run(struct tcp_conn *c)
 {
@@ -342,7 +355,7 @@ static void conn_run(struct tcp_conn *c)
     if (c->is_dead)
         conn_close(c, TCP_CLOSE_RESET);
     else if (c->is_closing && is_all_sent)
-        conn_close(c, TCP_CLOSE_SHORT);
+        conn_linger(c);
     else if (c->is_eof && is_all_sent && !tcp_frames_is_ready(&c->frames))
         conn_close(c, TCP_CLOSE_CLIENT);
     else
@@ -389,12 +402,27 @@ static bool conn_read(struct tcp_conn *c)
     return true;
 }
 
+/* Drops what one read gives; at the end of the stream, or when it is too much, the connection goes.
+ */
+static void conn_drop(struct tcp_conn *c)
+{
+    struct tcp_io *io = c->worker->tcp_io;
+    ssize_t n = recv(c->fd, io->in, sizeof io->in, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    c->dropped += n > 0 ? (size_t)n : 0;
+    if (n <= 0 || c->dropped > LINGER_LIMIT)
+        conn_close(c, TCP_CLOSE_SHORT);
+}
+
 static void on_conn_readable(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
     struct tcp_conn *c = conn_from(arg);
-    if (conn_read(c))
+    if (c->is_lingering)
+        conn_drop(c);
+    else if (conn_read(c))
         conn_run(c);
 }
 
@@ -417,7 +445,7 @@ static void on_conn_timer(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct tcp_conn *c = conn_from(arg);
     c->timer_us = 0;
-    if (out_left(c) == 0 && has_work(c)) {
+    if (!c->is_lingering && out_left(c) == 0 && has_work(c)) {
         conn_run(c);
     } else if (clock_mono_us() < c->due_us) {
         set_timer(c, c->due_us);
@@ -560,7 +588,8 @@ void tcp_drain(struct worker *w)
     {
         struct tcp_conn *c = LIST_ENTRY(it, struct tcp_conn, link);
         conn_flush(c);
-        if (out_left(c) == 0 && !c->is_dead && !c->is_eof && conn_read(c) && !c->is_dead)
+        if (out_left(c) == 0 && !c->is_dead && !c->is_eof && !c->is_lingering && conn_read(c) &&
+            !c->is_dead)
             conn_answer(c);
     }
     if (w->forward)

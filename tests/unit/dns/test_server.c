@@ -339,6 +339,36 @@ static void short_messages_close_the_connection(void **state)
     net_stop(n);
 }
 
+static void what_follows_a_short_message_takes_no_answer_back(void **state)
+{
+    (void)state; /* a close with octets unread would be a reset, and the answers lost */
+    static uint8_t rest[400000];
+    struct dns_opts opts = options();
+    struct net *n = net_start(&opts);
+    int fd = dial(n, 0, SOCK_STREAM);
+    struct packet p = {.len = 0}, one = framed(5, "huge.prod.svc.cluster.local", A);
+    for (int i = 0; i < 20; i++)
+        packet_put(&p, one.bytes, one.len);
+    packet_put16(&p, 3);
+    send_all(fd, p.bytes, p.len);
+    send_all(fd, rest, sizeof rest);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(next_id(fd, NULL), 5);
+    assert_int_equal(next_id(fd, NULL), -1);
+    close(fd);
+    wait_for_closed(n, TCP_CLOSE_SHORT, 1);
+
+    fd = dial(n, 0, SOCK_STREAM); /* and who never ends is not listened to for ever */
+    send_all(fd, p.bytes, p.len);
+    for (int sent = 0; sent < 100; sent++) {
+        if (send(fd, rest, sizeof rest, MSG_NOSIGNAL) < 0)
+            break;
+    }
+    wait_for_closed(n, TCP_CLOSE_SHORT, 2);
+    close(fd);
+    net_stop(n);
+}
+
 static void slow_and_silent_clients_are_closed(void **state)
 {
     (void)state; /* R-085; each by its own timer, which alone is short */
@@ -674,6 +704,7 @@ int main(void)
         cmocka_unit_test(pipelined_queries_are_answered_after_a_half_close),
         cmocka_unit_test(a_client_that_does_not_read_is_waited_for_then_closed),
         cmocka_unit_test(short_messages_close_the_connection),
+        cmocka_unit_test(what_follows_a_short_message_takes_no_answer_back),
         cmocka_unit_test(slow_and_silent_clients_are_closed),
         cmocka_unit_test(a_stream_that_always_pauses_within_a_message_goes_on),
         cmocka_unit_test(an_idle_connection_makes_room),
