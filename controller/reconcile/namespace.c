@@ -3,13 +3,14 @@
  *
  * Key: the namespace. A terminating namespace takes no new objects (the registry refuses them), so
  * a pass over what is there, within a budget, comes to an end; what waits for finalizers or for its
- * node is heard of when it goes. */
+ * node is heard of when it goes, and told in the conditions of the namespace meanwhile. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "controller/reconcile/namespace_remains.h"
 #include "controller/reconcile/runner.h"
 
 /* Objects deleted in one sync. */
@@ -47,6 +48,13 @@ static int set_phase(cJSON *tree, void *arg, struct err *e)
     return 0;
 }
 
+static int set_conditions(cJSON *tree, void *arg, struct err *e)
+{
+    (void)e;
+    (void)namespace_remains_tell(arg, tree);
+    return 0;
+}
+
 static int drop_finalizer(cJSON *tree, void *arg, struct err *e)
 {
     (void)arg;
@@ -62,13 +70,13 @@ static int drop_finalizer(cJSON *tree, void *arg, struct err *e)
 }
 
 static int change_namespace(struct runner *runner, const char *ns, enum subresource sub,
-                            verb_change_fn *change, struct err *e)
+                            verb_change_fn *change, void *arg, struct err *e)
 {
     struct verb v;
     runner_verb(runner, &v);
     AUTO_OBJECT out = NULL;
     const struct verb_key key = {KIND_NAMESPACE, "", ns};
-    int rc = verb_update(&v, &key, sub, change, NULL, &out, e);
+    int rc = verb_update(&v, &key, sub, change, arg, &out, e);
     if (rc < 0) {
         runner_drop(&v);
         return rc == ERR_NOT_FOUND ? 0 : rc;
@@ -98,6 +106,7 @@ struct sweep {
     const struct object *todo[NAMESPACE_BUDGET]; /* references owned */
     size_t todo_count;
     bool is_empty;
+    struct namespace_remains remains;
 };
 
 /* An incarnation that was removed by force may still run and hold its addresses: its fence keeps
@@ -107,14 +116,15 @@ static bool is_fencing(const struct object *obj)
     return obj->kind->id == KIND_IDENTITY && identity_view(obj)->fenced_count > 0;
 }
 
-/* Collects what is there and not yet being deleted. Identities go last: they outlive their pods. */
+/* Collects what is there and not yet being deleted. */
 static void sweep_kind(struct sweep *s, const struct store_view *view, enum kind_id kind,
-                       const char *ns)
+                       const char *ns, bool is_its_turn)
 {
     struct view_cursor cur;
     for (view_seek(&cur, view, kind, ns, NULL); cur.object; view_next(&cur)) {
         s->is_empty = false;
-        if (cur.object->deleted_us || is_fencing(cur.object))
+        namespace_remains_add(&s->remains, cur.object);
+        if (cur.object->deleted_us || is_fencing(cur.object) || !is_its_turn)
             continue;
         if (s->todo_count == NAMESPACE_BUDGET)
             return;
@@ -128,11 +138,11 @@ static int empty_namespace(struct runner *runner, const char *ns, struct sweep *
     s->is_empty = true;
     for (enum kind_id kind = 0; kind < KIND_COUNT; kind++)
         if (kind_get(kind)->namespaced && !kind_get(kind)->is_read_only)
-            sweep_kind(s, &view, kind, ns);
-    if (s->is_empty)
-        for (enum kind_id kind = 0; kind < KIND_COUNT; kind++)
-            if (kind_get(kind)->namespaced && kind_get(kind)->is_read_only)
-                sweep_kind(s, &view, kind, ns);
+            sweep_kind(s, &view, kind, ns, true);
+    bool is_last = s->is_empty; /* identities go last: they outlive their pods */
+    for (enum kind_id kind = 0; kind < KIND_COUNT; kind++)
+        if (kind_get(kind)->namespaced && kind_get(kind)->is_read_only)
+            sweep_kind(s, &view, kind, ns, is_last);
     int rc = 0;
     for (size_t i = 0; i < s->todo_count; i++) {
         if (rc >= 0)
@@ -140,6 +150,14 @@ static int empty_namespace(struct runner *runner, const char *ns, struct sweep *
         object_unref(s->todo[i]);
     }
     return rc;
+}
+
+/* Nothing is left to delete, and something is there still: why. */
+static int tell_remains(struct runner *runner, const char *ns, struct sweep *s, struct err *e)
+{
+    if (s->is_empty || s->todo_count > 0)
+        return 0;
+    return change_namespace(runner, ns, SUB_STATUS, set_conditions, &s->remains, e);
 }
 
 static enum sync_result namespace_sync(struct runner *runner, void *state, const char *key)
@@ -152,12 +170,16 @@ static enum sync_result namespace_sync(struct runner *runner, void *state, const
     struct err e = {0};
     struct sweep sweep = {0};
     int rc = 0;
+    namespace_remains_init(&sweep.remains);
     if (!namespace_view(ns)->terminating)
-        rc = change_namespace(runner, key, SUB_STATUS, set_phase, &e);
+        rc = change_namespace(runner, key, SUB_STATUS, set_phase, NULL, &e);
     if (rc >= 0)
         rc = empty_namespace(runner, key, &sweep, &e);
     if (rc >= 0 && sweep.is_empty)
-        rc = change_namespace(runner, key, SUB_FINALIZE, drop_finalizer, &e);
+        rc = change_namespace(runner, key, SUB_FINALIZE, drop_finalizer, NULL, &e);
+    else if (rc >= 0)
+        rc = tell_remains(runner, key, &sweep, &e);
+    namespace_remains_fini(&sweep.remains);
     if (rc < 0 && rc != ERR_CONFLICT)
         log_warn("namespace=%s msg=\"not emptied\" reason=\"%s\"", key, e.text);
     if (rc >= 0 && sweep.todo_count > 0)
