@@ -64,7 +64,9 @@ MUTATIONS = [
          "             strcmp(object_controller(cur.object)->uid, s->set->uid) != 0) &&\n"
          "            !cur.object->deleted_us && set_ordinal("),
         ("controller/reconcile/statefulset.c", "        else if (!is_controlled && is_member)\n",
-         "        else if (!is_ours && is_member)\n")]),
+         "        else if (!is_ours && is_member)\n"),
+        ("controller/reconcile/statefulset.c", "    (void)e;\n    cJSON_AddItemToArray(",
+         "    (void)e;\n    json_del(json_obj(tree, \"metadata\"), \"ownerReferences\");\n    cJSON_AddItemToArray(")]),
     ("gap-trusted", "silence before a gap of the clock counts (R44)", SIMULATOR, [
         ("controller/reconcile/node.c", "    if (now_us - n->seen_us > GAP_US) {",
          "    if (now_us - n->seen_us > GAP_US * 1000) {")]),
@@ -104,9 +106,10 @@ MUTATIONS = [
         ("controller/store/watch.c", "    w->given = ring_at(ring, w->next++)->event;",
          "    if (w->next + 1 != ring->end && ring_at(ring, w->next)->event.type == EVENT_DELETED)\n"
          "        w->next++;\n    w->given = ring_at(ring, w->next++)->event;")]),
-    ("namespace-drops-fences", "a namespace takes the fences of its identities along (R44)", SIMULATOR, [
-        ("controller/reconcile/namespace.c", "        if (cur.object->deleted_us || is_fencing(cur.object))",
-         "        if (cur.object->deleted_us || (is_fencing(cur.object) && cur.object->deleted_us))")]),
+    ("namespace-drops-fences", "a namespace takes the fences of its identities along (R44)",
+     "scenario/r44_fences_hold_the_namespace@cluster.local", [
+        ("controller/reconcile/namespace.c", "        if (cur.object->deleted_us || is_fencing(cur.object) || !is_its_turn)",
+         "        if (cur.object->deleted_us || (is_fencing(cur.object) && cur.object->deleted_us) || !is_its_turn)")]),
     ("dns-keeps-the-past", "names of a Service that goes stay (K-SVC)", SIMULATOR, [
         ("controller/reconcile/zone_feed.c", "        zone_txn_del_service(txn, ns, name);\n        return;",
          "        return;")]),
@@ -117,11 +120,28 @@ MUTATIONS = [
     ("foreground-owner-first", "foreground deletion removes the owner first (R63)", SIMULATOR, [
         ("controller/reconcile/garbage.c", "        if (blocks(d.object, owner))\n            return SYNC_DONE;",
          "        if (blocks(d.object, owner))\n            break;")]),
+    ("undone-is-heard", "an undone write of a Node counts as a heartbeat (R44)", "unit/reconcile/test_lost_commits", [
+        ("controller/reconcile/node.c", "    bool is_undone = node->mod_revision != 0;", "    bool is_undone = false;")]),
+    ("release-not-repeated", "a release of a fence that was lost is not made again (R44)", SIMULATOR, [
+        ("controller/reconcile/embedded_node.c", "    } else if (obj->kind->id == KIND_IDENTITY && change->after) {",
+         "    } else if (obj->kind->id == KIND_IDENTITY && !change->after) {"),
+        ("controller/reconcile/embedded_node.c", "        queue_fences(em, change->after, NULL);",
+         "        queue_fences(em, change->before, NULL);")]),
+    ("failure-delays-others", "what a failed sync wrote waits for the backoff (R30)",
+     "scenario/r30_failing_ordinals_delay_no_other@cluster.local", [
+         ("controller/reconcile/workqueue.c", "    if (is_called && e->eager < EAGER_MOST) {",
+          "    if (is_called && e->eager > EAGER_MOST) {")]),
+    ("collection-ignores-selector", "a collection is deleted without regard to its selector (A31)", SIMULATOR, [
+        ("controller/api/rest.c", "        if (!selection_matches(&selection, cur.object))",
+         "        if (!selection_matches(&selection, cur.object) && cur.object->deleted_us)")]),
+    ("page-of-now", "a list goes on in the state of now, not in its snapshot (api.md 4)", SIMULATOR, [
+        ("controller/api/list.c", "        if (!pin_find(l->api, token.revision, &l->render.view)) {",
+         "        struct store_view pinned;\n        if (!pin_find(l->api, token.revision, &pinned)) {")]),
     ("serial-not-raised", "the zone changes and its serial does not (K-SERIAL)", "scenario/d17_serials@cluster.local", [
         ("zones/zone_txn.c",
          "            serial = zones->loaded_us != 0 ? serial_next(serial, revision) : (uint32_t)revision;",
          "            serial = zones->loaded_us != 0 ? serial : (uint32_t)revision;")]),
-    ("transition-lost", "an object that leaves a watch's selector is not told (A35)", "unit/api/test_api", [
+    ("transition-lost", "an object that leaves a watch's selector is not told (A35)", SIMULATOR, [
         ("controller/api/watch_stream.c", "        else if (was)\n            put_event(w, \"DELETED\", ev->before,",
          "        else if (was && ev->object->deleted_us)\n            put_event(w, \"DELETED\", ev->before,")]),
 ]

@@ -2,7 +2,8 @@
 # Runs the simulator, built for release with UBSan, over several seeds at once; docs/simulator.md says what it does.
 #   sh tests/run_simulator.sh                      a million steps: seeds 1 to 8, 125,000 steps each (what CI runs)
 #   sh tests/run_simulator.sh STEPS SEED...        that many steps with each seed
-# The line of a seed that fails says how it is replayed.
+# The line of a seed that fails says how it is replayed. A step that takes a minute of processor time is a failure, and
+# so is a seed that takes thirty times its usual time.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,4 +15,11 @@ mkdir -p build/release-ubsan
 log=build/release-ubsan/simulator.log
 cmake --preset release-ubsan -G Ninja >"$log" 2>&1 || { cat "$log"; exit 1; }
 cmake --build build/release-ubsan -j "$(nproc)" --target simulator >"$log" 2>&1 || { cat "$log"; exit 1; }
-printf '%s\n' "$@" | xargs -P "$(nproc)" -I SEED build/release-ubsan/tests/simulator --seed SEED --steps "$steps"
+
+limit=$((120 + steps / 100)) # seconds
+one_seed='
+timeout "$2" build/release-ubsan/tests/simulator --seed "$3" --steps "$1" && exit
+status=$?
+[ $status -ne 124 ] || echo "BROKEN seed=$3 steps=$1: it has not ended after $2 s" >&2
+exit 1'
+printf '%s\n' "$@" | xargs -P "$(nproc)" -I SEED sh -c "$one_seed" one_seed "$steps" "$limit" SEED

@@ -34,7 +34,8 @@ struct watched {
     int64_t tainted_us; /* monotonic: NoExecute taints seen since, 0 = none */
     int64_t
         missing_us; /* monotonic: pods name the node, but it is not there, since; 0 = it is there */
-    bool is_counted; /* exists, and its Ready condition is not Unknown yet */
+    bool is_counted;        /* exists, and its Ready condition is not Unknown yet */
+    struct object *tainted; /* its Node, whose taints are right: a lease changes nothing of it */
 };
 
 struct nodes {
@@ -56,6 +57,12 @@ static struct watched *watch_node(struct nodes *n, const char *name)
         *place = w;
     }
     return *place;
+}
+
+static void watched_free(struct watched *w)
+{
+    object_unref(w->tainted);
+    free(w);
 }
 
 static const struct object *find_node(const struct nodes *n, const char *name)
@@ -344,8 +351,10 @@ static int set_taints(cJSON *tree, void *arg, struct err *e)
 
 /* Taints follow the Ready condition: False not-ready, Unknown unreachable. A node that never said
  * anything has none yet. */
-static int fix_taints(struct nodes *n, const struct object *node, struct err *e)
+static int fix_taints(struct nodes *n, struct watched *w, const struct object *node, struct err *e)
 {
+    if (w->tainted == node)
+        return 0;
     static char not_ready[] = TAINT_NOT_READY, lost[] = TAINT_LOST;
     const char *ready = node_view(node)->ready_status;
     char *wanted = NULL;
@@ -356,7 +365,11 @@ static int fix_taints(struct nodes *n, const struct object *node, struct err *e)
     cJSON *tree = object_tree(node);
     bool is_right = has_right_taints(json_at(tree, "spec", "taints", NULL), wanted);
     cJSON_Delete(tree);
-    return is_right ? 0 : write_node(n, node->name, SUB_NONE, set_taints, wanted, e);
+    if (!is_right)
+        return write_node(n, node->name, SUB_NONE, set_taints, wanted, e);
+    object_unref(w->tainted);
+    w->tainted = object_ref(node);
+    return 0;
 }
 
 /* ---- what is done to the pods of a node ---- */
@@ -576,7 +589,7 @@ static int sync_node(struct nodes *n, struct object **node, bool *is_more, struc
     struct watched *w = watch_node(n, (*node)->name);
     w->is_counted = strcmp(node_view(*node)->ready_status, "Unknown") != 0;
     int rc = judge(n, w, node, e);
-    if (rc < 0 || (rc = fix_taints(n, *node, e)) < 0)
+    if (rc < 0 || (rc = fix_taints(n, w, *node, e)) < 0)
         return rc;
     const struct object *now = find_node(n, (*node)->name);
     if (!now)
@@ -651,7 +664,7 @@ static int collect_node(struct nodes *n, const char *name, bool *is_more, struct
     rc = release_identities(n, name, e);
     pods_of_node(n, name, &cur, &view);
     if (rc >= 0 && !cur.object)
-        free(keymap_take(&n->watched, name));
+        watched_free(keymap_take(&n->watched, name));
     return rc;
 }
 
@@ -759,7 +772,7 @@ static void node_stop(void *state)
     const char *name;
     void *watched;
     for (size_t at = 0; keymap_next(&n->watched, &at, &name, &watched);)
-        free(watched);
+        watched_free(watched);
     keymap_fini(&n->watched);
     free(n);
 }

@@ -8,6 +8,7 @@
  * sim_runs.c      what really runs on the nodes     sim_ledger.c    nothing acknowledged is lost
  * sim_rest.c      when all is at rest: slices, status, identities, recomputed from the objects
  * sim_dns.c       names, recomputed                 sim_watch.c     model watchers, paged lists
+ * sim_api.c       clients of the API: collections, selectors, pages, ConfigMaps
  * sim_mutant.c    planted bugs                      docs/simulator.md says how to use it */
 #pragma once
 
@@ -40,6 +41,7 @@ struct sim_node {
 struct sim_watch;
 struct sim_list;
 struct sim_ledger;
+struct sim_api;
 
 struct sim {
     struct world w;
@@ -61,6 +63,7 @@ struct sim {
     struct sim_ledger *ledger;
     struct sim_watch *watches;
     struct sim_list *list;
+    struct sim_api *api;
 
     bool is_asking;       /* what is staged now, a user wrote */
     unsigned faults_left; /* commits that may still go wrong */
@@ -74,6 +77,8 @@ bool sim_one_in(struct sim *s, uint64_t n);
 
 /* One line of the history that a failure prints. */
 void sim_did(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The step, or its part, may take its whole time again: what takes longer is reported as broken. */
+void sim_go_on(void);
 /* Prints what is broken, with seed and step, and ends the process: 1, or 0 with a mutant planted.
  */
 _Noreturn void sim_broken(struct sim *s, const char *format, ...)
@@ -151,7 +156,6 @@ void sim_do_evict(struct sim *s);
 void sim_do_relabel(struct sim *s);
 void sim_do_finalizer(struct sim *s);
 void sim_do_bare_pod(struct sim *s);
-void sim_do_delete_many(struct sim *s);
 void sim_do_readiness(struct sim *s);
 void sim_do_address(struct sim *s);
 void sim_do_fail_pod(struct sim *s);
@@ -212,6 +216,8 @@ void sim_ledger_commit(struct sim *s, enum store_mem_fault fault);
 /* After a crash, on the store that was opened again: all that was acknowledged, and of what was
  * under way all or nothing. */
 void sim_ledger_reloaded(struct sim *s);
+/* Something is staged above the commit under way, or above the applied state. */
+bool sim_ledger_is_ahead(const struct sim *s);
 void sim_ledger_free(struct sim *s);
 
 /* What runs (R41-R44): from the apply hook, after a crash, and when a node speaks again. */
@@ -238,6 +244,18 @@ void sim_watch_crash(struct sim *s);
 /* All catch up and must know what the store holds. */
 void sim_watch_check(struct sim *s);
 void sim_watch_free(struct sim *s);
+
+/* ---- clients of the API (sim_api.c) ---- */
+
+void sim_do_map(struct sim *s);
+void sim_do_collection(struct sim *s);
+void sim_do_pages(struct sim *s);
+/* Those who watch by selector know what is selected. */
+void sim_api_check(struct sim *s);
+/* Over the registry of now; before a crash or the end all connections break. */
+void sim_api_start(struct sim *s);
+void sim_api_stop(struct sim *s);
+void sim_api_free(struct sim *s);
 
 bool sim_is_mutant(const char *name);
 void sim_mutate(struct sim *s);

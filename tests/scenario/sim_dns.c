@@ -7,7 +7,8 @@
 
 #include "tests/scenario/sim.h"
 
-#define Z "cluster.local."
+#define Z            "cluster.local."
+#define LOOKUP_EVERY 4 /* names looked up in a check, by turns; all are compared */
 
 struct lines {
     char **text;
@@ -384,7 +385,7 @@ void sim_check_dns(struct sim *s)
     want_everything(&want);
     have_everything(&have, zones_current(s->w.zones));
     compare(s, &want.lines, &have);
-    for (size_t i = 0; i < want.lines.count; i++)
+    for (size_t i = s->checks % LOOKUP_EVERY; i < want.lines.count; i += LOOKUP_EVERY)
         check_name(s, want.lines.text[i]);
     check_namespaces(s, &view);
     lines_fini(&want.lines);

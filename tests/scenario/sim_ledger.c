@@ -144,6 +144,11 @@ void sim_ledger_reloaded(struct sim *s)
     l->revision = view.revision;
 }
 
+bool sim_ledger_is_ahead(const struct sim *s)
+{
+    return s->ledger->open.count > 0;
+}
+
 void sim_ledger_free(struct sim *s)
 {
     clear(&s->ledger->durable);

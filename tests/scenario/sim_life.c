@@ -47,10 +47,18 @@ void sim_do_time(struct sim *s)
     world_advance(&s->w, spans[i].us);
 }
 
-/* The process stood still (a suspended machine, a debugger): all timers fire late, together. */
+/* The process stood still (a suspended machine, a debugger): all timers fire late, together. Often
+ * when a node has just fallen silent: the gap must not count as its silence (R44). */
 void sim_do_gap(struct sim *s)
 {
     int64_t gap_us = (11 + (int64_t)sim_below(s, 200)) * SECOND;
+    if (sim_one_in(s, 2)) {
+        unsigned n = (unsigned)sim_below(s, SIM_NODES);
+        sim_did(s, "node%u falls silent", n + 1);
+        sim_node_silence(s, n, true);
+        world_advance(&s->w, (30 + (int64_t)sim_below(s, 10)) * SECOND);
+        gap_us = (11 + (int64_t)sim_below(s, 14)) * SECOND; /* less than others may be silent */
+    }
     world_settle(&s->w);
     sim_did(s, "the clock jumps by %lld s", (long long)(gap_us / SECOND));
     clock_fake_advance(gap_us);
@@ -59,6 +67,15 @@ void sim_do_gap(struct sim *s)
 }
 
 /* ---- life and death ---- */
+
+/* After the feed: the names are those of the applied state, also when more is staged already. */
+static void on_published(void *arg, const struct store_batch *batch)
+{
+    struct sim *s = arg;
+    (void)batch;
+    if (sim_ledger_is_ahead(s))
+        sim_check_dns(s);
+}
 
 static void boot(struct sim *s)
 {
@@ -87,6 +104,8 @@ static void boot(struct sim *s)
         (void)snprintf(ns_name, sizeof ns_name, "%.*s", (int)(slash - path), path);
         reconcile_pod_fail_readiness(w->reconcile, ns_name, slash + 1, true);
     }
+    store_on_apply(s->w.store, on_published, s);
+    sim_api_start(s);
     sim_watch_start(s);
 }
 
@@ -97,6 +116,7 @@ void sim_do_crash(struct sim *s)
     sim_did(s, "crash");
     s->crashes++;
     sim_watch_crash(s);
+    sim_api_stop(s);
     world_stop_reconcile(&s->w);
     s->w.store = store_mem_crash(s->w.store);
     sim_forget_replies();
@@ -138,6 +158,7 @@ void sim_start(struct sim *s)
 void sim_stop(struct sim *s)
 {
     sim_watch_free(s);
+    sim_api_free(s);
     metrics_unregister_all();
     world_stop(&s->w);
     sim_forget_replies();
@@ -271,6 +292,7 @@ void sim_heal(struct sim *s)
     heal_nodes(s);
     heal_readiness(s);
     for (int round = 0; round < HEAL_ROUNDS; round++) {
+        sim_go_on();
         heal_objects(s);
         for (unsigned i = 0; i < 8; i++) {
             char name[NAME_SIZE];
@@ -284,5 +306,6 @@ void sim_heal(struct sim *s)
     sim_check_rest(s);
     sim_check_dns(s);
     sim_watch_check(s);
+    sim_api_check(s);
     check_queues(s);
 }

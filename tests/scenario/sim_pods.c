@@ -91,25 +91,6 @@ void sim_do_bare_pod(struct sim *s)
               is_like_ours ? "oddly-named" : "bare", c->name);
 }
 
-/* As a client deletes a collection: what a list finds, one by one. */
-void sim_do_delete_many(struct sim *s)
-{
-    const struct cast *c = sim_any_set(s);
-    char names[32][NAME_SIZE * 4];
-    size_t count = 0;
-    struct store_view view = store_applied(s->w.store);
-    char term[INDEX_TERM_MAX];
-    struct index_cursor cur;
-    index_label(term, c->ns, "app", c->name);
-    for (index_seek(&cur, &view, KIND_POD, term); cur.object && count < ARRAY_SIZE(names);
-         index_next(&cur))
-        (void)snprintf(names[count++], sizeof names[0], "%s", cur.object->name);
-    sim_did(s, "delete all %zu pods of %s/%s", count, c->ns, c->name);
-    const struct delete_opts opts = {0};
-    for (size_t i = 0; i < count; i++)
-        sim_delete(s, KIND_POD, c->ns, names[i], &opts);
-}
-
 /* ---- nodes and their pods ---- */
 
 void sim_do_readiness(struct sim *s)

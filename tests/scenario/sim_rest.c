@@ -265,7 +265,10 @@ static void check_claim(struct sim *s, const struct store_view *view, const stru
     if (!volume || strcmp(volume_view(volume)->claim_uid, claim->uid) != 0)
         sim_broken(s, "%s is Bound to %s, which is not its volume (R81)", claim->key,
                    v->volume_name);
-    if (v->capacity_bytes != volume_view(volume)->capacity_bytes)
+    /* A claim that is Bound keeps the capacity it was bound with, also when somebody puts another
+     * volume of that name in the place of one that was torn away. */
+    bool is_replaced = keymap_has(&s->lost, v->volume_name);
+    if (v->capacity_bytes != volume_view(volume)->capacity_bytes && !is_replaced)
         sim_broken(s, "%s has not the capacity of its volume (R81)", claim->key);
     if (strcmp(v->class_name, "late") == 0 && v->capacity_bytes < v->request_bytes &&
         !claim->deleted_us)

@@ -224,7 +224,7 @@ static void list_begin(struct sim *s)
     }
 }
 
-/* The next page, from the snapshot of the first (A14). */
+/* The next page, from the snapshot of the first (api.md 4). */
 void sim_do_list(struct sim *s)
 {
     struct sim_list *l = s->list;
@@ -249,13 +249,13 @@ void sim_do_list(struct sim *s)
     for (int i = 0; i < PAGE; i++, view_next(&cur)) {
         if (!cur.object || l->read == l->count) {
             if (cur.object || l->read != l->count)
-                sim_broken(s, "a list of %zu pods ends after %zu (A14)", l->count, l->read);
+                sim_broken(s, "a list of %zu pods ends after %zu (api.md 4)", l->count, l->read);
             list_end(s);
             return;
         }
         if (strcmp(cur.object->key, l->keys[l->read]) != 0 ||
             cur.object->mod_revision != l->revisions[l->read])
-            sim_broken(s, "a list goes on with %s at %llu and not with %s at %llu (A14)",
+            sim_broken(s, "a list goes on with %s at %llu and not with %s at %llu (api.md 4)",
                        cur.object->key, (unsigned long long)cur.object->mod_revision,
                        l->keys[l->read], (unsigned long long)l->revisions[l->read]);
         l->read++;

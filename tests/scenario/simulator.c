@@ -2,12 +2,16 @@
  *
  * Exit 0: everything held (with a mutant: it was found). 1: something broke, and the line that says
  * what tells the seed and the step too; the same seed and number of steps replay it exactly. */
+#include <signal.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "tests/scenario/sim.h"
 
 #define HISTORY 64
+/* Of processor time, for one step: the longest takes a tenth of a second, under ASan one. */
+#define STEP_SECONDS 60
 
 static char history[HISTORY][200];
 static uint64_t history_count;
@@ -57,6 +61,63 @@ _Noreturn void sim_broken(struct sim *s, const char *format, ...)
     _exit(s->mutant ? 0 : 1); /* the state is what it is: nothing is taken down */
 }
 
+/* ---- steps that do not end, assertions that fail ---- */
+
+static struct sim *running;
+
+static void put(const char *text)
+{
+    (void)!write(STDERR_FILENO, text, strlen(text));
+}
+
+static void put_number(uint64_t number)
+{
+    char text[24];
+    size_t at = sizeof text - 1;
+    text[at] = '\0';
+    do
+        text[--at] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    put(text + at);
+}
+
+/* On SIGVTALRM and SIGABRT: what sim_broken says, with nothing that a signal may not use. */
+static void on_signal(int number)
+{
+    uint64_t from = history_count > HISTORY ? history_count - HISTORY : 0;
+    for (uint64_t i = from; i < history_count; i++) {
+        put("  ");
+        put(history[i % HISTORY]);
+        put("\n");
+    }
+    put("BROKEN seed=");
+    put_number(running->seed);
+    put(" steps=");
+    put_number(running->steps);
+    put(" step=");
+    put_number(running->step);
+    put(number == SIGABRT ? ": the program gave up" : ": the step does not end");
+    put("\nreplays: simulator --seed ");
+    put_number(running->seed);
+    put(" --steps ");
+    put_number(running->steps);
+    put("\n");
+    _exit(1);
+}
+
+void sim_go_on(void)
+{
+    const struct itimerval limit = {.it_value = {.tv_sec = STEP_SECONDS}};
+    CHECK(setitimer(ITIMER_VIRTUAL, &limit, NULL) == 0);
+}
+
+static void guard(struct sim *s)
+{
+    const struct sigaction action = {.sa_handler = on_signal};
+    running = s;
+    CHECK(sigaction(SIGVTALRM, &action, NULL) == 0 && sigaction(SIGABRT, &action, NULL) == 0);
+}
+
 /* ---- the schedule ---- */
 
 static const struct {
@@ -80,7 +141,9 @@ static const struct {
     {"edit labels", sim_do_relabel, 4},
     {"finalizer", sim_do_finalizer, 3},
     {"bare pod", sim_do_bare_pod, 3},
-    {"delete a collection", sim_do_delete_many, 1},
+    {"ConfigMap", sim_do_map, 6},
+    {"delete a collection", sim_do_collection, 2},
+    {"list by selector", sim_do_pages, 3},
     {"readiness", sim_do_readiness, 6},
     {"address in place", sim_do_address, 4},
     {"pod fails", sim_do_fail_pod, 2},
@@ -125,6 +188,7 @@ static void act(struct sim *s)
 
 static void step(struct sim *s)
 {
+    sim_go_on();
     act(s);
     if (!sim_one_in(s, 4)) /* else the next action meets this one under way */
         world_settle(&s->w);
@@ -143,6 +207,7 @@ static void step(struct sim *s)
     sim_check_rest(s);
     sim_check_dns(s);
     sim_watch_check(s);
+    sim_api_check(s);
 }
 
 static bool read_args(struct sim *s, int argc, char **argv)
@@ -173,6 +238,7 @@ int main(int argc, char **argv)
     }
     /* What the program has to say about its world is no news here: nodes do fall silent. */
     log_set_level((enum log_level)(LOG_ERROR - 1));
+    guard(&s);
     sim_start(&s);
     for (; s.step < s.steps; s.step++)
         step(&s);
