@@ -7,10 +7,11 @@
 #include "tests/scenario/sim.h"
 #include "tests/scenario/sim_http.h"
 
-#define MAPS      8
-#define PAGE      2
-#define PINNED_US (300 * SECOND) /* of the first page: continue tokens are good for so long (api.md 4)  \
-                                  */
+#define MAPS 8
+#define PAGE 2
+#define PINNED_US                                                                                  \
+    (300 * SECOND) /* of the first page: continue tokens are good for so long (api.md 4)           \
+                    */
 #define STREAMS    2
 #define MAPS_PATH  "/api/v1/namespaces/default/configmaps"
 #define PODS_PATH  "/api/v1/namespaces/default/pods"
