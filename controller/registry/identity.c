@@ -6,11 +6,13 @@
  * fence. The object is named like the pod and outlives it, and the set: epochs must keep growing as
  * long as a claim may carry one. It goes with its namespace, which waits for its fences.
  *
- *   {"epoch": 3, "podUID": "...", "nodeName": "...",       present or last incarnation; its node is
- * known at its end "claims": ["data-kubia-0"], "incarnations": [{"epoch", "uid", "nodeName",
- * "addresses", "claims", "from", "until", "why"}, ...],  the last 16 "fences": [{"uid", "epoch",
- * "nodeName", "addresses", "since"}, ...], "fencedUIDs": [...], "fencedNodes": [...], "addresses":
- * [...]}   drawn from fences: what the indexes and readers need
+ * Its members:
+ *
+ * - epoch, podUID, nodeName, claims: of the present or last incarnation; the node as known at its
+ *   end
+ * - incarnations: the last 16, each with epoch, uid, nodeName, addresses, claims, from, until, why
+ * - fences: each with uid, epoch, nodeName, addresses, since
+ * - fencedUIDs, fencedNodes, addresses: drawn from fences, for the indexes and for readers
  *
  * An address in a fence is out of the pool (registry_address_is_free) and refused in pod status
  * until the fence is released. */
