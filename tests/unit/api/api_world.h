@@ -14,6 +14,23 @@
 #include "base/random.h"
 #include "controller/api/api.h"
 
+#define CM         "/api/v1/namespaces/default/configmaps"
+#define SET        "/apis/apps/v1/namespaces/default/statefulsets"
+#define TABLE      "Accept: application/json;as=Table;v=v1;g=meta.k8s.io\n"
+#define PARTIAL    "Accept: application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io\n"
+#define MERGE      "Content-Type: application/merge-patch+json\n"
+#define STRATEGIC  "Content-Type: application/strategic-merge-patch+json\n"
+#define JSON_PATCH "Content-Type: application/json-patch+json\n"
+
+static const char kubia[] =
+    "{\"apiVersion\":\"apps/"
+    "v1\",\"kind\":\"StatefulSet\",\"metadata\":{\"name\":\"kubia\"},\"spec\":{"
+    "\"replicas\":3,\"serviceName\":\"kubia\",\"selector\":{\"matchLabels\":{\"app\":\"kubia\"}},"
+    "\"template\":{"
+    "\"metadata\":{\"labels\":{\"app\":\"kubia\"}},\"spec\":{\"containers\":[{\"name\":\"kubia\","
+    "\"image\":"
+    "\"luksa/kubia\"}]}}}}";
+
 struct api_world {
     struct loop *loop;
     struct store *store;
@@ -211,4 +228,48 @@ static inline void drop(struct api_world *w, int status, const char *target, con
 static inline const char *meta_of(const cJSON *tree, const char *name)
 {
     return json_str(json_get(tree, "metadata"), name, "");
+}
+
+/* m-<from> to m-<to - 1>, labelled l=<label>. */
+static inline void put_maps(struct api_world *w, int from, int to, const char *label)
+{
+    for (int i = from; i < to; i++) {
+        char body[256];
+        snprintf(
+            body, sizeof body,
+            "{\"metadata\":{\"name\":\"m-%03d\",\"labels\":{\"l\":\"%s\"}},\"data\":{\"k\":\"v\"}}",
+            i, label);
+        drop(w, 201, "POST " CM, NULL, body);
+    }
+}
+
+/* The lines so far: how many, and whether the last says so. */
+static inline size_t lines_of(const struct call *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->body.len; i++)
+        n += c->body.data[i] == '\n';
+    return n;
+}
+
+static inline cJSON *line_at(const struct call *c, size_t n)
+{
+    const char *at = c->body.data;
+    struct err e = {0};
+    while (n--)
+        at = strchr(at, '\n') + 1;
+    cJSON *tree = json_parse(at, strcspn(at, "\n"), &e);
+    if (!tree)
+        fail_msg("%s", e.text);
+    return tree;
+}
+
+static inline void expect_line(const struct call *c, size_t n, const char *type, const char *name)
+{
+    cJSON *event = line_at(c, n);
+    assert_string_equal(json_str(event, "type", ""), type);
+    if (name)
+        assert_string_equal(meta_of(json_get(event, "object"), "name"), name);
+    assert_true(*meta_of(json_get(event, "object"), "resourceVersion"));
+    cJSON_Delete(event);
 }
