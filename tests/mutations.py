@@ -39,9 +39,9 @@ MUTATIONS = [
     ("stale-view", "a set looks at the applied state, not at its own last writes (R26)", SIMULATOR, [
         ("controller/reconcile/statefulset.c", """\
     struct store_view view = store_head(runner_store(s->runner));
-    char term[INDEX_TERM_MAX], prefix[512];""", """\
+    char prefix[512];""", """\
     struct store_view view = store_applied(runner_store(s->runner));
-    char term[INDEX_TERM_MAX], prefix[512];""")]),
+    char prefix[512];""")]),
     ("address-reused", "a fence does not hold the addresses (R44)", SIMULATOR, [
         ("controller/registry/identity.c",
          "view->host_network ? strings(NULL, 0) : strings(view->ips, view->ip_count));", "strings(NULL, 0));")]),
@@ -58,15 +58,17 @@ MUTATIONS = [
          "lower_bound(view, (int64_t)view->start + partition)",
          "lower_bound(view, (int64_t)view->start + partition - 1)")]),
     ("adopted-twice", "a set adopts a pod that another controls (R60)", SIMULATOR, [
-        ("controller/reconcile/statefulset.c",
-         "        if (!object_controller(cur.object) && !cur.object->deleted_us &&\n"
-         "            set_ordinal(", "        if ((!object_controller(cur.object) ||\n"
+        ("controller/reconcile/adoption.c", "    if (!object_controller(pod) && !pod->deleted_us)\n",
+         "    if (!pod->deleted_us)\n"),
+        ("controller/reconcile/statefulset.c", "        if (set_ordinal(s->set->name, cur.object->name) >= 0)\n",
+         "        if ((!object_controller(cur.object) ||\n"
          "             strcmp(object_controller(cur.object)->uid, s->set->uid) != 0) &&\n"
-         "            !cur.object->deleted_us && set_ordinal("),
-        ("controller/reconcile/statefulset.c", "        else if (!is_controlled && is_member)\n",
-         "        else if (!is_ours && is_member)\n"),
-        ("controller/reconcile/statefulset.c", "    (void)e;\n    cJSON_AddItemToArray(",
-         "    (void)e;\n    json_del(json_obj(tree, \"metadata\"), \"ownerReferences\");\n    cJSON_AddItemToArray(")]),
+         "            set_ordinal(s->set->name, cur.object->name) >= 0)\n"),
+        ("controller/reconcile/statefulset.c", "        bool is_ours = object_controller(pod) != NULL;\n",
+         "        bool is_ours = object_controller(pod) &&\n"
+         "                       strcmp(object_controller(pod)->uid, s->set->uid) == 0;\n"),
+        ("controller/reconcile/adoption.c", "    cJSON_AddItemToArray(",
+         "    json_del(metadata, \"ownerReferences\");\n    cJSON_AddItemToArray(")]),
     ("gap-trusted", "silence before a gap of the clock counts (R44)", SIMULATOR, [
         ("controller/reconcile/node.c", "    if (now_us - n->seen_us > GAP_US) {",
          "    if (now_us - n->seen_us > GAP_US * 1000) {")]),
@@ -97,8 +99,8 @@ MUTATIONS = [
         ("controller/reconcile/statefulset.c",
          "        plan->counts.current += step_rc < 0 && step->lowers_current;\n", "")]),
     ("budget-forgets-terminating", "maxUnavailable does not count pods that terminate (R56)", SIMULATOR, [
-        ("controller/reconcile/statefulset_plan.c", "        unavailable += view->pods[i].terminating ||\n",
-         "        unavailable += (view->pods[i].terminating && !view->pods[i].available) ||\n")]),
+        ("controller/reconcile/statefulset_plan.c", "        unavailable += view->pods[i].terminating || view->pods[i].finished ||\n",
+         "        unavailable += (view->pods[i].terminating && !view->pods[i].available) || view->pods[i].finished ||\n")]),
     ("event-twice", "a watch that resumes hears the last event again (A34)", SIMULATOR, [
         ("controller/store/watch.c", "        if (ring_at(ring, mid)->event.revision > revision)",
          "        if (ring_at(ring, mid)->event.revision >= revision)")]),

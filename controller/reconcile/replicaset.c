@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "controller/reconcile/adoption.h"
 #include "controller/reconcile/parts.h"
 #include "controller/reconcile/replicaset_plan.h"
 #include "controller/reconcile/runner.h"
@@ -140,83 +141,25 @@ static void read_details(struct sync *s)
 
 /* ---- claiming pods ---- */
 
-static int change_adopt(cJSON *tree, void *arg, struct err *e)
-{
-    (void)e;
-    cJSON_AddItemToArray(json_arr(json_obj(tree, "metadata"), "ownerReferences"),
-                         set_owner_ref(arg));
-    return 0;
-}
-
-static int change_release(cJSON *tree, void *arg, struct err *e)
-{
-    (void)e;
-    const struct object *set = arg;
-    cJSON *refs = json_at(tree, "metadata", "ownerReferences", NULL);
-    for (int i = cJSON_GetArraySize(refs); i-- > 0;)
-        if (strcmp(json_str(cJSON_GetArrayItem(refs, i), "uid", ""), set->uid) == 0)
-            cJSON_DeleteItemFromArray(refs, i);
-    return 0;
-}
-
-static int update_pod(struct sync *s, const struct object *pod, verb_change_fn *change,
-                      struct err *e)
-{
-    struct verb v;
-    AUTO_OBJECT out = NULL;
-    runner_verb(s->runner, &v);
-    const struct verb_key key = {KIND_POD, pod->ns, pod->name};
-    AUTO_OBJECT set = object_ref(s->set);
-    int rc = verb_update(&v, &key, SUB_NONE, change, set, &out, e);
-    if (rc < 0) {
-        runner_drop(&v);
-        return rc;
-    }
-    s->is_outdated = true;
-    return runner_stage(s->runner, &v, e);
-}
-
-struct found {
-    const struct object **pods; /* references owned */
-    size_t count, cap;
-};
-
-static void found_add(struct found *f, const struct object *pod)
-{
-    if (f->count == f->cap) {
-        f->cap = f->cap ? f->cap * 2 : 16;
-        f->pods = xrealloc(f->pods, f->cap * sizeof(struct object *));
-    }
-    f->pods[f->count++] = object_ref(pod);
-}
-
-static void found_add_orphan(struct found *f, const struct object *pod)
-{
-    if (!object_controller(pod) && !pod->deleted_us)
-        found_add(f, pod);
-}
-
 /* Pods that are ours, and those without controller that could be: through the index where the
  * selector begins with one value of a label. */
-static void find_pods(const struct sync *s, struct found *out)
+static void find_pods(const struct sync *s, struct found_pods *out)
 {
     const struct selector *selector = &replicaset_view(s->set)->selector;
     struct store_view view = store_head(runner_store(s->runner));
     char term[INDEX_TERM_MAX];
     struct index_cursor cur;
-    index_owner(term, s->set->uid);
-    for (index_seek(&cur, &view, KIND_POD, term); cur.object; index_next(&cur))
-        found_add(out, cur.object);
+    found_controlled(out, &view, s->set);
     const struct selector_term *first = selector->count ? &selector->terms[0] : NULL;
     if (first && first->op == SELECT_IN && first->value_count == 1) {
         index_label(term, s->set->ns, first->key, first->values[0]);
         for (index_seek(&cur, &view, KIND_POD, term); cur.object; index_next(&cur))
-            found_add_orphan(out, cur.object);
+            found_orphan(out, cur.object);
         return;
     }
     struct view_cursor all;
     for (view_seek(&all, &view, KIND_POD, s->set->ns, NULL); all.object; view_next(&all))
-        found_add_orphan(out, all.object);
+        found_orphan(out, all.object);
 }
 
 /* One pod that was found: counted, released, adopted or left alone. */
@@ -228,8 +171,6 @@ static int claim_pod(struct sync *s, const struct object *pod, int64_t now_us, s
     bool is_member =
         strcmp(pod->ns, s->set->ns) == 0 &&
         selector_matches(&replicaset_view(s->set)->selector, pod->labels, pod->label_count);
-    if (owner && strcmp(owner->uid, s->set->uid) != 0)
-        return 0;
     if (owner && is_member) {
         if (!pod->deleted_us && !is_finished)
             add_pod(s, pod, now_us);
@@ -237,21 +178,23 @@ static int claim_pod(struct sync *s, const struct object *pod, int64_t now_us, s
     }
     if (s->set->deleted_us || (!owner && (!is_member || is_finished)))
         return 0;
-    return update_pod(s, pod, owner ? change_release : change_adopt, e);
+    AUTO_OBJECT set = object_ref(s->set);
+    int rc = adoption_write(s->runner, pod, set, owner ? change_release : change_adopt, e);
+    s->is_outdated |= rc == 0;
+    return rc;
 }
 
 static int claim_pods(struct sync *s, struct err *e)
 {
-    struct found found = {.count = 0};
+    struct found_pods found = {.count = 0};
     int64_t now_us = clock_now_us();
     int rc = 0;
     find_pods(s, &found);
     for (size_t i = 0; i < found.count; i++) {
         if (rc == 0 || rc == ERR_NOT_FOUND)
-            rc = claim_pod(s, found.pods[i], now_us, e);
-        object_unref(found.pods[i]);
+            rc = claim_pod(s, found.at[i], now_us, e);
     }
-    free(found.pods);
+    found_fini(&found);
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/json.h"
+#include "controller/reconcile/adoption.h"
 #include "controller/reconcile/revision.h"
 #include "controller/reconcile/set_pod.h"
 
@@ -79,14 +80,6 @@ static const char *data_of(const void *arg, const char *name)
     const struct lookup *l = arg;
     const struct object *obj = view_find(l->view, KIND_REVISION, l->set->ns, name);
     return obj ? revision_view(obj)->data : NULL;
-}
-
-static int change_adopt(cJSON *tree, void *arg, struct err *e)
-{
-    (void)e;
-    cJSON_AddItemToArray(json_arr(json_obj(tree, "metadata"), "ownerReferences"),
-                         set_owner_ref(*(const struct object *const *)arg));
-    return 0;
 }
 
 static int change_number(cJSON *tree, void *arg, struct err *e)
@@ -183,10 +176,11 @@ int set_revisions_load(struct runner *runner, const struct object *set, const cJ
     history_redefault(&h, text);
     revision_plan(h.items, h.count, set->name, text, set_view(set)->st_collisions, data_of, &lookup,
                   &plan);
+    AUTO_OBJECT owner = object_ref(set);
     runner_verb(runner, &v);
     for (size_t i = 0; i < h.count && rc == 0 && !set->deleted_us; i++)
         if (!object_controller(h.objects[i]))
-            rc = update_one(&v, h.objects[i], change_adopt, &set, e);
+            rc = update_one(&v, h.objects[i], change_adopt, owner, e);
     if (rc == 0 && !set->deleted_us)
         rc = make_update(&v, set, tree, &h, &plan, data, e);
     char *name = plan.action == REVISION_CREATE ? xasprintf("%s-%s", set->name, plan.hash)

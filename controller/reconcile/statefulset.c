@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "controller/reconcile/adoption.h"
 #include "controller/reconcile/revision.h"
 #include "controller/reconcile/runner.h"
 #include "controller/reconcile/set_pod.h"
@@ -183,41 +184,6 @@ static int finish_step(struct sync *s, struct verb *v, int rc, const char *did, 
 
 /* ---- claiming pods (section 8) ---- */
 
-static int change_adopt(cJSON *tree, void *arg, struct err *e)
-{
-    (void)e;
-    cJSON_AddItemToArray(json_arr(json_obj(tree, "metadata"), "ownerReferences"),
-                         set_owner_ref(arg));
-    return 0;
-}
-
-static int change_release(cJSON *tree, void *arg, struct err *e)
-{
-    (void)e;
-    const struct object *set = arg;
-    cJSON *metadata = json_obj(tree, "metadata"), *refs = json_get(metadata, "ownerReferences");
-    for (int i = cJSON_GetArraySize(refs); i-- > 0;)
-        if (strcmp(json_str(cJSON_GetArrayItem(refs, i), "uid", ""), set->uid) == 0)
-            cJSON_DeleteItemFromArray(refs, i);
-    if (cJSON_GetArraySize(refs) == 0)
-        json_del(metadata, "ownerReferences");
-    return 0;
-}
-
-static int update_pod(struct sync *s, const struct object *pod, verb_change_fn *change,
-                      struct err *e)
-{
-    struct verb v;
-    AUTO_OBJECT out = NULL;
-    runner_verb(s->runner, &v);
-    struct verb_key key = {KIND_POD, pod->ns, pod->name};
-    int rc = verb_update(&v, &key, SUB_NONE, change, s->set, &out, e);
-    if (rc == 0)
-        return runner_stage(s->runner, &v, e);
-    runner_drop(&v);
-    return rc;
-}
-
 static void add_pod(struct sync *s, const struct object *pod, int32_t ordinal)
 {
     const struct pod_view *v = pod_view(pod);
@@ -275,42 +241,24 @@ static bool has_set_name(const struct object *set, const struct object *pod)
 static int claim_by_update(struct sync *s, const struct object *pod, verb_change_fn *change,
                            struct err *e)
 {
-    int rc = update_pod(s, pod, change, e);
+    int rc = adoption_write(s->runner, pod, s->set, change, e);
     s->is_outdated |= rc == 0;
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
-struct found_pods {
-    const struct object **at; /* owned, each counted */
-    size_t count, cap;
-};
-
-static void found_add(struct found_pods *found, const struct object *pod)
-{
-    if (found->count == found->cap) {
-        found->cap = found->cap ? found->cap * 2 : 16;
-        found->at = xrealloc(found->at, found->cap * sizeof *found->at);
-    }
-    found->at[found->count++] = object_ref(pod);
-}
-
-/* The pods that name the set as their controller, and orphans that carry its name. */
+/* The pods that the set controls, and orphans that carry its name. */
 static void find_pods(const struct sync *s, struct found_pods *out)
 {
     struct store_view view = store_head(runner_store(s->runner));
-    char term[INDEX_TERM_MAX], prefix[512];
-    struct index_cursor owned;
-    index_owner(term, s->set->uid);
-    for (index_seek(&owned, &view, KIND_POD, term); owned.object; index_next(&owned))
-        found_add(out, owned.object);
+    char prefix[512];
+    found_controlled(out, &view, s->set);
     if (s->set->deleted_us)
         return;
     struct view_cursor cur;
     (void)snprintf(prefix, sizeof prefix, "%s-", s->set->name);
     for (view_seek(&cur, &view, KIND_POD, s->set->ns, prefix); cur.object; view_next(&cur))
-        if (!object_controller(cur.object) && !cur.object->deleted_us &&
-            set_ordinal(s->set->name, cur.object->name) >= 0)
-            found_add(out, cur.object);
+        if (set_ordinal(s->set->name, cur.object->name) >= 0)
+            found_orphan(out, cur.object);
 }
 
 /* R60, R61: takes what is ours, adopts orphans of our name and selector, releases what no longer
@@ -322,22 +270,19 @@ static int claim_pods(struct sync *s, struct err *e)
     find_pods(s, &found);
     for (size_t i = 0; i < found.count; i++) {
         const struct object *pod = found.at[i];
-        const struct set_view *set = set_view(s->set);
-        bool is_controlled = object_controller(pod) != NULL;
-        bool is_member = strcmp(pod->ns, s->set->ns) == 0 &&
-                         selector_matches(&set->selector, pod->labels, pod->label_count);
+        bool is_ours = object_controller(pod) != NULL;
+        bool is_member =
+            strcmp(pod->ns, s->set->ns) == 0 &&
+            selector_matches(&set_view(s->set)->selector, pod->labels, pod->label_count);
         int32_t ordinal = set_ordinal(s->set->name, pod->name);
-        bool is_ours = is_controlled && strcmp(object_controller(pod)->uid, s->set->uid) == 0;
         if (is_ours && is_member && ordinal >= 0)
             add_pod(s, pod, ordinal);
         else if (is_ours && !s->set->deleted_us && !(is_member && has_set_name(s->set, pod)))
             rc = rc < 0 ? rc : claim_by_update(s, pod, change_release, e);
-        else if (!is_controlled && is_member)
+        else if (!is_ours && is_member)
             rc = rc < 0 ? rc : claim_by_update(s, pod, change_adopt, e);
     }
-    for (size_t i = 0; i < found.count; i++)
-        object_unref(found.at[i]);
-    free(found.at);
+    found_fini(&found);
     if (s->count)
         sort_pods(s);
     return rc;
@@ -438,6 +383,54 @@ static int create_claims(struct sync *s, struct verb *v, int32_t ordinal, struct
     return 0;
 }
 
+struct reown {
+    const struct object *set, *pod;
+    bool condemned, conflict;
+};
+
+static int change_reown(cJSON *tree, void *arg, struct err *e)
+{
+    (void)e;
+    const struct reown *r = arg;
+    set_claim_refs_apply(r->set, r->pod, r->condemned, r->conflict, tree);
+    return 0;
+}
+
+/* The references of section 3 on the claims of an ordinal; what another controller holds is told
+ * about (R22). */
+static int fix_claims(struct sync *s, struct verb *v, const struct object *pod,
+                      const struct set_step *step, struct err *e)
+{
+    const struct set_view *set = set_view(s->set);
+    int rc = 0;
+    for (size_t i = 0; i < set->claim_template_count && rc == 0; i++) {
+        char name[512];
+        AUTO_OBJECT out = NULL;
+        set_claim_name(s->set, set->claim_templates[i], step->ordinal, name);
+        const struct object *claim = store_unit_find(v->unit, KIND_PVC, s->set->ns, name);
+        if (!claim)
+            continue;
+        enum claim_refs refs = set_claim_refs(s->set, pod, claim, step->condemned);
+        bool is_conflict = refs == CLAIM_REFS_CONFLICT || refs == CLAIM_REFS_CONFLICT_DIFFER;
+        if (is_conflict)
+            registry_event(v, s->set, "Warning", "ConflictingController", COMPONENT,
+                           "PersistentVolumeClaim %s has another controller: the retention policy "
+                           "is ignored for it",
+                           name);
+        if (refs != CLAIM_REFS_DIFFER && refs != CLAIM_REFS_CONFLICT_DIFFER)
+            continue;
+        struct reown reown = {s->set, pod, step->condemned, is_conflict};
+        struct verb_key key = {KIND_PVC, s->set->ns, name};
+        struct err why;
+        err_clear(&why);
+        rc = verb_update(v, &key, SUB_NONE, change_reown, &reown, &out, &why);
+        if (rc < 0)
+            (void)err_set(e, rc, "could not update claim %s for delete policy ownerRefs: %s", name,
+                          why.text);
+    }
+    return rc;
+}
+
 static int step_create_pod(struct sync *s, const struct set_step *step, struct err *e)
 {
     struct verb v;
@@ -451,6 +444,8 @@ static int step_create_pod(struct sync *s, const struct set_step *step, struct e
         rc = verb_create(&v, KIND_POD, s->set->ns, body, &pod, e);
         cJSON_Delete(body);
     }
+    if (rc == 0) /* claims that were there before (R20) */
+        rc = fix_claims(s, &v, pod, step, e);
     if (rc == 0)
         note(&v, s, "Create", step->ordinal, NULL);
     return finish_step(s, &v, rc, "Create", step->ordinal, e);
@@ -508,51 +503,11 @@ static int step_fix_pod(struct sync *s, const struct set_step *step, struct err 
     return finish_step(s, &v, rc, "Update", step->ordinal, e);
 }
 
-struct reown {
-    const struct object *set, *pod;
-    bool condemned, conflict;
-};
-
-static int change_reown(cJSON *tree, void *arg, struct err *e)
-{
-    (void)e;
-    const struct reown *r = arg;
-    set_claim_refs_apply(r->set, r->pod, r->condemned, r->conflict, tree);
-    return 0;
-}
-
 static int step_fix_claims(struct sync *s, const struct set_step *step, struct err *e)
 {
-    const struct set_view *set = set_view(s->set);
     struct verb v;
-    int rc = 0;
-    char pod_name[512];
-    set_pod_name(s->set, step->ordinal, pod_name);
     runner_verb(s->runner, &v);
-    for (size_t i = 0; i < set->claim_template_count && rc == 0; i++) {
-        char name[512];
-        AUTO_OBJECT out = NULL;
-        set_claim_name(s->set, set->claim_templates[i], step->ordinal, name);
-        const struct object *claim = store_unit_find(v.unit, KIND_PVC, s->set->ns, name);
-        const struct object *pod = pod_of(s, step->ordinal);
-        if (!claim)
-            continue;
-        enum claim_refs refs = set_claim_refs(s->set, pod, claim, step->condemned);
-        bool is_conflict = refs == CLAIM_REFS_CONFLICT || refs == CLAIM_REFS_CONFLICT_DIFFER;
-        if (is_conflict)
-            registry_event(&v, s->set, "Warning", "ConflictingController", COMPONENT,
-                           "Claim %s of Pod %s has another controller", name, pod_name);
-        if (refs != CLAIM_REFS_DIFFER && refs != CLAIM_REFS_CONFLICT_DIFFER)
-            continue;
-        struct reown reown = {s->set, pod, step->condemned, is_conflict};
-        struct verb_key key = {KIND_PVC, s->set->ns, name};
-        struct err why;
-        err_clear(&why);
-        rc = verb_update(&v, &key, SUB_NONE, change_reown, &reown, &out, &why);
-        if (rc < 0)
-            (void)err_set(e, rc, "could not update claim %s for delete policy ownerRefs: %s", name,
-                          why.text);
-    }
+    int rc = fix_claims(s, &v, pod_of(s, step->ordinal), step, e);
     return finish_step(s, &v, rc, "Update", step->ordinal, e);
 }
 

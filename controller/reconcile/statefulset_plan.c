@@ -262,14 +262,15 @@ static bool plan_condemned(const struct set_plan_view *view, struct set_plan *ou
     return true;
 }
 
-/* R56: up to max_unavailable at once. A pod that terminates uses up the budget although it may
- * still be Ready; unavailable pods that are themselves old and in the window do not. */
+/* R56: up to max_unavailable at once. A pod that goes uses up the budget, although one that
+ * terminates may still be Ready; pods that are unavailable, old and in the window and stay do not.
+ */
 static void plan_update_many(const struct set_plan_view *view, struct set_plan *out, size_t lowest,
                              size_t end)
 {
     int32_t unavailable = 0;
     for (size_t i = lower_bound(view, view->start); i < end; i++)
-        unavailable += view->pods[i].terminating ||
+        unavailable += view->pods[i].terminating || view->pods[i].finished ||
                        (!view->pods[i].available && (i < lowest || view->pods[i].is_update));
     unavailable +=
         view->replicas - (int32_t)(end - lower_bound(view, view->start)); /* not created yet */

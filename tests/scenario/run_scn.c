@@ -25,7 +25,8 @@
  *   fail|heal|readdress NS/Pod/NAME
  *   refuse LINE                            LINE must fail; the state stays
  *
- * A line is over when its write was answered; what follows sees it at once. */
+ * ${NS/KIND/NAME} in a line is the uid of the object. A line is over when its write was answered;
+ * what follows sees it at once. */
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -638,6 +639,24 @@ static int run_refuse(struct run *r, char *rest)
     return 0;
 }
 
+/* The line with the uid of an object in place of each ${NS/KIND/NAME}. Takes `line`. */
+static char *with_uids(const struct run *r, char *line)
+{
+    char *from, *end;
+    while ((from = strstr(line, "${")) && (end = strchr(from, '}'))) {
+        const char *ns, *name;
+        *from = *end = '\0';
+        const struct kind *kind = manifest_key(from + 2, &ns, &name);
+        const struct object *obj = kind ? world_find(&r->w, kind->id, ns, name) : NULL;
+        if (!obj)
+            stop(r, "${...} names nothing");
+        char *next = xasprintf("%s%s%s", line, obj->uid, end + 1);
+        free(line);
+        line = next;
+    }
+    return line;
+}
+
 static int run_line(struct run *r, char *line)
 {
     static const struct {
@@ -691,7 +710,7 @@ int main(int argc, char **argv)
         stop(&r, "cannot be opened");
     for (char *line; (line = read_line(file)); free(line)) {
         r.line++;
-        char *text = in_zone(&r, line);
+        char *text = with_uids(&r, in_zone(&r, line));
         if (run_line(&r, text) < 0)
             stop(&r, "%s: %s", line, r.w.e.text);
         free(text);

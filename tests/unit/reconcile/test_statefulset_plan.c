@@ -195,6 +195,8 @@ static void steps_follow_the_rules(void **state)
         {"R56 a terminating pod uses the budget although it is still Ready", "N=4 max=1 P",
          "0ao 1ao 2ao 3aot", "", ""},
         {"R56 and leaves the rest of it", "N=4 max=2 P", "0ao 1ao 2ao 3aot", "", "-2"},
+        {"R56 a failed old one that is being replaced uses the budget", "N=4 max=1 P",
+         "0ao 1ao 2ao 3of", "", "-3"},
         {"R56 below the partition counts, too", "N=4 max=1 part=2 P", "0 1ao 2ao 3ao", "", ""},
         {"R34 claims before condemned are looked at", "N=2", "0a 1ai 2a", "", "~1 -2"},
     };
