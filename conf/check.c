@@ -1,11 +1,15 @@
 #include "conf/check.h"
 
+#include "base/check.h"
+
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/un.h>
 
 static bool is_address(const char *text)
@@ -163,6 +167,8 @@ const char *check_nsid(const char *value)
     return strlen(value) <= 255 ? NULL : "is longer than 255 octets";
 }
 
+/* With 120 octets every namespace and Service keeps its name within 255 (K-NAMES): two labels of 63
+ * and "svc". */
 const char *check_zone(const char *value)
 {
     size_t total = 0, label = 0;
@@ -181,22 +187,40 @@ const char *check_zone(const char *value)
     return total == 0 ? "is empty" : total > 120 ? "is longer than 120 octets" : NULL;
 }
 
-static bool ends_with(const char *text, size_t len, const char *suffix)
+/* The labels in front of a reverse root are octets in decimal or nibbles in hexadecimal, and an
+ * address has no more of them. */
+static bool is_address_path(const char *text, size_t len, bool is_v4)
 {
-    size_t want = strlen(suffix);
-    return len >= want && memcmp(text + len - want, suffix, want) == 0;
+    size_t labels = 0;
+    for (size_t at = 0, n; at < len; at += n + 1) {
+        const char *label = text + at;
+        n = 0;
+        while (at + n < len && isxdigit((unsigned char)label[n]))
+            n++;
+        long octet = is_v4 && n > 0 && n <= 3 ? strtol(label, NULL, 10) : -1;
+        size_t digits = octet < 0 ? 0 : octet < 10 ? 1 : octet < 100 ? 2 : 3;
+        if (n == 0 || (is_v4 ? n != digits || octet > 255 : n != 1) || label[n] != '.')
+            return false;
+        labels++;
+    }
+    return labels <= (is_v4 ? 4 : 32);
 }
 
 const char *check_reverse(const char *value)
 {
+    static const char *const roots[] = {"in-addr.arpa", "ip6.arpa"};
     if (strchr(value, '/'))
         return check_cidr(value);
     size_t len = strlen(value);
     if (len && value[len - 1] == '.')
         len--;
-    if (!ends_with(value, len, "in-addr.arpa") && !ends_with(value, len, "ip6.arpa"))
-        return "is neither a network nor a name below in-addr.arpa or ip6.arpa";
-    return NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(roots); i++) {
+        size_t root = strlen(roots[i]);
+        if (len >= root && strncasecmp(value + len - root, roots[i], root) == 0 &&
+            is_address_path(value, len - root, i == 0))
+            return NULL;
+    }
+    return "is neither a network nor the reverse name of one, such as 244.10.in-addr.arpa";
 }
 
 const char *check_socket(const char *value)

@@ -14,6 +14,12 @@ import sys
 import tempfile
 import time
 
+# Zone names that every rule must hold under: the usual one, another, one label, as many labels as fit, and the longest (conf/check.c).
+FEW_ZONES = ["cluster.local.", "k8s.test."]
+MANY_LABELS = "".join(c + "." for c in 2 * "abcdefghijklmnopqrstuvwxyz0123")
+LONGEST = "z" * 63 + "." + "y" * 56 + "."
+ZONES = FEW_ZONES + ["k.", MANY_LABELS, LONGEST]
+
 BUILD = os.environ.get("ORDINALD_BUILD", os.path.join(os.path.dirname(__file__), "../../build/debug"))
 DEADLINE_S = 60
 
@@ -354,23 +360,28 @@ class Skip(Exception):
     """Raised by a test that cannot run here; the text says what is missing."""
 
 
-def main(module):
+def main(module, zones=None):
+    """zones: every test runs once for each, with the name in module.ZONE."""
     passed = failed = skipped = 0
     wanted = sys.argv[1:]
-    for name, test in list(vars(module).items()):
-        if not name.startswith("test_") or (wanted and name not in wanted):
-            continue
-        try:
-            test()
-            passed += 1
-            print("ok   ", name, flush=True)
-        except Skip as why:
-            skipped += 1
-            print("skip ", name, "-", why, flush=True)
-        except Exception:  # every failure of a test counts, whatever it raises
-            failed += 1
-            import traceback
-            traceback.print_exc()
-            print("FAIL ", name, flush=True)
+    for zone in zones or [None]:
+        if zone:
+            module.ZONE = zone
+        for name, test in list(vars(module).items()):
+            if not name.startswith("test_") or (wanted and name not in wanted):
+                continue
+            title = name if not zone else f"{name} {zone if len(zone) < 20 else zone[:17] + '...'}"
+            try:
+                test()
+                passed += 1
+                print("ok   ", title, flush=True)
+            except Skip as why:
+                skipped += 1
+                print("skip ", title, "-", why, flush=True)
+            except Exception:  # every failure of a test counts, whatever it raises
+                failed += 1
+                import traceback
+                traceback.print_exc()
+                print("FAIL ", title, flush=True)
     print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
     sys.exit(1 if failed or passed + skipped == 0 else 0)

@@ -1,5 +1,5 @@
-"""Vectors V1-V107 of kubernetes-dns 11.1 against the running daemon: UDP and TCP, two zone names, before and after
-kill -9. Also the checks that hold for every answer: flags, TTLs, exactly one SOA, the question echoed."""
+"""Vectors V1-V107 of kubernetes-dns 11.1 against the running daemon: UDP and TCP, every zone name of the
+harness, before and after kill -9. Also the checks that hold for every answer: flags, TTLs, exactly one SOA, the question echoed."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import sys
 import harness
 from harness import Daemon, query, name_wire
 
+ZONE = harness.ZONES[0]  # set by harness.main
 HERE = os.path.dirname(os.path.abspath(__file__))
 SETTINGS = ["nodes.service-range=10.96.0.0/12", "nodes.service-range=fd00:96::/112", "zone.reverse=96.10.in-addr.arpa",
             "zone.reverse=244.10.in-addr.arpa", "zone.reverse=0.0.d.f.ip6.arpa"]
@@ -54,8 +55,11 @@ def match_all(have, want):
 
 def check(daemon, zone, tcp):
     wrong = []
+    edns = 1232 if len(zone) > 100 else None  # sets of such names do not fit 512 octets
     for number, name, qtype, rcode, answer in vectors(zone):
-        message = query(name, qtype)
+        if number == "V106" and len(name_wire(name)) > 255:
+            continue  # a name of which the zone stands twice
+        message = query(name, qtype, edns=edns)
         reply = harness.Reply(daemon.ask_raw(message, tcp))
         local = rcode != "REFUSED"
         problems = []
@@ -63,7 +67,7 @@ def check(daemon, zone, tcp):
             problems.append("rcode " + reply.rcode)
         if not match_all(reply.data(), answer):
             problems.append("answer " + repr(reply.data()))
-        if reply.question != name_wire(name) + message[-4:]:
+        if reply.question != message[12:12 + len(name_wire(name)) + 4]:
             problems.append("question not echoed")
         if (reply.aa, reply.tc, reply.ra, reply.z, reply.ad) != (local, False, False, False, False):
             problems.append("flags")
@@ -83,7 +87,7 @@ def check(daemon, zone, tcp):
 
 
 def additional(daemon, name, qtype, want):
-    reply = daemon.ask(name, qtype)
+    reply = daemon.ask(name, qtype, edns=1232)
     have = sorted(r.data for r in reply.additional)
     assert have == sorted(want), f"{name} {qtype}: additional {have}"
 
@@ -114,12 +118,8 @@ def both_ways(zone):
 
 
 def test_static_vectors_hold_over_udp_tcp_and_kill():
-    both_ways("cluster.local.")
-
-
-def test_static_vectors_hold_with_a_second_zone_name():
-    both_ways("k8s.test.")
+    both_ways(ZONE)
 
 
 if __name__ == "__main__":
-    harness.main(sys.modules["__main__"])
+    harness.main(sys.modules["__main__"], harness.ZONES)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/check.h"
+#include "conf/check.h"
 #include "conf/conf.h"
 
 static char *write_file(const char *text)
@@ -164,6 +165,35 @@ static void wrong_files_name_the_line(void **state)
     }
 }
 
+/* K-REV, K-CASE: addresses back to front below one of the two roots, and nothing else. */
+static void reverse_zones_are_checked_by_label(void **state)
+{
+    (void)state;
+    static const char *const good[] = {
+        "in-addr.arpa",     "IP6.ARPA.",    "244.10.IN-ADDR.arpa", "255.0.2.192.in-addr.arpa.",
+        "0.0.d.F.ip6.arpa", "10.96.0.0/12", "fd00:1:2:300::/57"};
+    static const char *const bad[] = {"arpa",
+                                      "xin-addr.arpa",
+                                      ".in-addr.arpa",
+                                      "1..in-addr.arpa",
+                                      "x.in-addr.arpa",
+                                      "256.10.in-addr.arpa",
+                                      "01.in-addr.arpa",
+                                      "1e.in-addr.arpa",
+                                      "1.2.3.4.5.in-addr.arpa",
+                                      "0/25.2.0.192.in-addr.arpa",
+                                      "g.ip6.arpa",
+                                      "10.ip6.arpa",
+                                      "10.244.0.0/33",
+                                      "example.com"};
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+        assert_null(check_reverse(good[i]));
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        if (!check_reverse(bad[i]))
+            fail_msg("%s is taken", bad[i]);
+    }
+}
+
 static void wrong_settings_say_which(void **state)
 {
     (void)state;
@@ -253,6 +283,7 @@ int main(void)
         cmocka_unit_test(settings_win_and_the_first_of_a_list_replaces_it),
         cmocka_unit_test(printed_configuration_reads_back_the_same),
         cmocka_unit_test(wrong_files_name_the_line),
+        cmocka_unit_test(reverse_zones_are_checked_by_label),
         cmocka_unit_test(wrong_settings_say_which),
         cmocka_unit_test(a_reload_swaps_live_options_and_names_the_others),
         cmocka_unit_test(missing_file_is_an_error),
