@@ -450,13 +450,14 @@ static void answer_chaos(struct message *m, const struct query *q)
     answer_own(m, &owner, RR_TXT, CLASS_CH, 0, rdata, opts->chaos_len + 1);
 }
 
-/* Step 12: dns.client-limit, without an answer. */
+/* Step 12: dns.client-limit, without an answer (R-103). What comes back from an upstream has been
+ * counted when it was asked. */
 static bool is_within_limit(struct message *m)
 {
     struct dns_context *ctx = m->ctx;
     const struct dns_peer *peer = m->peer;
     uint32_t per_s = ctx->opts->client_limit;
-    if (per_s == 0 || !ctx->clients ||
+    if (per_s == 0 || !ctx->clients || ctx->upstream ||
         client_limit_pass(ctx->clients, peer->addr, peer->addr_len, per_s, ctx->now_us))
         return true;
     ctx->limited++;

@@ -101,7 +101,7 @@ void message_fail(struct message *m, enum dns_rcode rcode, enum ede_code ede)
 /* An option behind the others, if the message has room for it. */
 static uint8_t *add_option(struct message *m, uint16_t code, size_t size)
 {
-    if (m->room - m->len < OPTION_HEAD + size)
+    if (m->room < m->len + OPTION_HEAD + size)
         return NULL;
     uint8_t *at = put16(put16(m->out + m->len, code), (uint16_t)size);
     m->len += OPTION_HEAD + size;
@@ -169,7 +169,7 @@ static void add_opt(struct message *m, const struct query *q, size_t with_ede)
 static void add_tsig(struct message *m, const struct query *q)
 {
     size_t size = q->tsig_key_len + 10 + q->tsig_algorithm_len + 16;
-    if (m->room - m->len < size)
+    if (m->room < m->len + size)
         return;
     uint8_t *at = m->out + m->len;
     memcpy(at, q->tsig_key, q->tsig_key_len);
@@ -192,9 +192,11 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* The others come without records. YXDOMAIN, of an upstream, has those that led to it (RFC 6672).
+ */
 static bool is_error(enum dns_rcode rcode)
 {
-    return rcode != RCODE_NOERROR && rcode != RCODE_NXDOMAIN;
+    return rcode != RCODE_NOERROR && rcode != RCODE_NXDOMAIN && rcode != RCODE_YXDOMAIN;
 }
 
 size_t message_end(struct message *m, const struct query *q, bool with_tsig)

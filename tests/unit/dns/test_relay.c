@@ -293,6 +293,64 @@ static void a_failure_leaves_no_records(void **state)
     response_fini(&r);
 }
 
+/* YXDOMAIN comes with records (RFC 6672), and with an EDE that no room was kept for. */
+static void a_full_message_with_yxdomain_keeps_its_size(void **state)
+{
+    (void)state;
+    enum { SIZE = 1600, RECORD = 16 };
+    fixture.opts.udp_size = DNS_UDP_MAX;
+    for (unsigned spare = 0; spare < RECORD; spare++) { /* the records end at any distance */
+        struct reply_question question, again;
+        struct packet p = recursive("www.example.org", TXT), said;
+        packet_opt(&p, SIZE + spare, 0, "000a 0008 0102030405060708");
+        struct response r = respond(&p, zones_current(fixture.zones), NULL, &question);
+        assert_int_equal(r.len, 0);
+        packet_query(&said, "www.example.org", TXT);
+        said.bytes[2] |= 0x80;
+        said.bytes[3] |= RCODE_YXDOMAIN;
+        packet_record(&said, 6, "c00c", TXT, 1, 60, "03616263");
+        for (unsigned at = 0; at < SIZE; at += RECORD)
+            packet_record(&said, 6, "c00c", TXT, 1, 60, "03616263");
+        packet_opt(&said, 1232, 0, "000f 0002 0003");
+        assert_int_equal(reply_check(&reply, &question, PACKET_ID, true, said.bytes, said.len),
+                         REPLY_ANSWER);
+        const struct dns_upstream upstream = {.question = &question, .reply = &reply};
+        r = respond(&p, zones_current(fixture.zones), &upstream, &again);
+        assert_in_range(r.len, SIZE - RECORD, SIZE + spare);
+        response_fini(&r);
+    }
+    fixture.opts.udp_size = 1232;
+}
+
+/* R-103: a message is counted once by dns.client-limit, and not dropped when its answer is there.
+ */
+static void a_relayed_message_is_limited_once(void **state)
+{
+    (void)state;
+    struct client_limit clients;
+    static const uint8_t key[COOKIE_SECRET_SIZE] = {1};
+    client_limit_init(&clients, key);
+    fixture.ctx->clients = &clients;
+    fixture.ctx->now_us = 1000000;
+    fixture.opts.client_limit = 2;
+    const struct packet p = recursive("www.example.com", A);
+    for (int i = 0; i < 2; i++) {
+        struct reply_question question, again;
+        assert_int_equal(ask("www.example.com", A, &question).len, 0);
+        struct dns_upstream upstream = upstream_says(&question, NULL);
+        struct response r = respond(&p, zones_current(fixture.zones), &upstream, &again);
+        assert_int_equal(r.count[1], 1);
+        response_fini(&r);
+    }
+    assert_int_equal(dns_respond(fixture.ctx, zones_current(fixture.zones), &fixture_udp, p.bytes,
+                                 p.len, out, sizeof out),
+                     0);
+    assert_false(fixture.ctx->relay.is_wanted);
+    fixture.opts.client_limit = 0;
+    fixture.ctx->clients = NULL;
+    client_limit_fini(&clients);
+}
+
 /* A message counts once, however often it is answered again. */
 static void a_relayed_message_counts_once(void **state)
 {
@@ -320,6 +378,8 @@ int main(void)
         cmocka_unit_test(a_chain_that_comes_home_and_leaves_ends),
         cmocka_unit_test(a_name_that_changed_meanwhile_is_answered_as_it_is_now),
         cmocka_unit_test(a_failure_leaves_no_records),
+        cmocka_unit_test(a_full_message_with_yxdomain_keeps_its_size),
+        cmocka_unit_test(a_relayed_message_is_limited_once),
         cmocka_unit_test(a_relayed_message_counts_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
