@@ -335,6 +335,8 @@ static void set_try_timer(struct forward_query *q, int upstream)
     int64_t wait_us = upstream_timeout(&q->f->upstreams[upstream]) << q->rounds;
     if (q->attempts[0].proto == DNS_TCP)
         wait_us *= 2; /* the handshake comes first */
+    if (wait_us < q->f->conf->try_least_us)
+        wait_us = q->f->conf->try_least_us;
     if (q->attempts_made >= FORWARD_TRIES_MAX || wait_us > left_us)
         wait_us = left_us;
     set_timer(&q->timer, wait_us);

@@ -40,6 +40,7 @@ struct forward_conf {
     size_t zone_count;          /* 0: nothing is forwarded */
     struct access_list recurse_acl;
     int64_t timeout_us;
+    int64_t try_least_us; /* nobody is asked again sooner: 0, but for tests, which may be slow */
     uint8_t loop_labels[FORWARD_LOOP_MAX]; /* random first labels of the names of our probes: who
                                               else asks for them is we ourselves (R-145) */
     size_t loop_len;

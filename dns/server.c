@@ -299,6 +299,11 @@ struct tcp_timing *dns_server_timing(struct dns_server *s)
     return &s->shared.timing;
 }
 
+struct forward_conf *dns_server_forward(struct dns_server *s)
+{
+    return &s->shared.forward;
+}
+
 struct transfer_limits *dns_server_transfer_limits(struct dns_server *s)
 {
     return &s->shared.limits;

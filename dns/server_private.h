@@ -5,5 +5,6 @@
 #include "dns/worker.h"
 
 struct tcp_timing *dns_server_timing(struct dns_server *server);
+struct forward_conf *dns_server_forward(struct dns_server *server);
 struct transfer_limits *dns_server_transfer_limits(struct dns_server *server);
 struct worker *dns_server_worker(struct dns_server *server, unsigned i);

@@ -156,7 +156,8 @@ static void the_next_upstream_is_asked(void **state)
 {
     (void)state;
     for (int how = 0; how < 4; how++) {
-        f = forwarding_start(forwarding_options(), 2);
+        f = how < 3 ? forwarding_start(forwarding_options(), 2)
+                    : forwarding_start_with(forwarding_options(), 2, 0);
         int fd = client_open(f, SOCK_DGRAM);
         const struct packet query = recursive("www.example.com", A);
         send_packet(fd, &query, false);
@@ -165,7 +166,7 @@ static void the_next_upstream_is_asked(void **state)
         struct packet asked;
         size_t first = 2;
         while (first == 2) {
-            assert_true(poll(ends, 2, PATIENCE_MS) > 0);
+            assert_true(TEMP_FAILURE_RETRY(poll(ends, 2, PATIENCE_MS)) > 0);
             size_t ready = ends[0].revents ? 0 : 1;
             socklen_t len = sizeof f->from;
             ssize_t n = recvfrom(f->up[ready].udp, asked.bytes, sizeof asked.bytes, 0,
@@ -179,10 +180,7 @@ static void the_next_upstream_is_asked(void **state)
             packet_record(&reply, 6, "ffff", A, 1, 300, "c6336401");
         if (how < 3)
             give(f, first, &reply);
-        asked = take(f, 1 - first);
-        reply = reply_to(&asked, 0);
-        two_addresses(&reply);
-        give(f, 1 - first, &reply);
+        serve_until_answered(f, 1 - first, fd, two_addresses);
         struct response r = receive(fd, bytes, false);
         assert_int_equal(r.rcode, 0);
         assert_int_equal(r.count[1], 2);
@@ -370,7 +368,7 @@ static void identical_questions_share_one_query(void **state)
     const struct forward_counters *counters =
         forwarder_counters(dns_server_worker(f->server, 0)->forward);
     while (counter_read(&counters->merged) < CLIENTS - 1)
-        assert_int_equal(poll(NULL, 0, 1), 0);
+        assert_true(poll(NULL, 0, 1) <= 0);
     assert_true(nothing_arrived(f, 0));
     struct packet reply = reply_to(&asked, 0);
     two_addresses(&reply);
@@ -540,25 +538,27 @@ static void an_upstream_that_is_a_listener_is_refused_at_start(void **state)
     struct fixture fixture;
     struct dns_server *server;
     struct err e;
-    uint16_t port = 0;
+    uint16_t port;
     char text[32];
     fixture_init(&fixture, true);
     static const char *const hosts[][2] = {{"127.0.0.1", "127.0.0.1"}, {"0.0.0.0", "127.0.0.9"}};
     for (size_t i = 0; i < 2; i++) {
         char listener[32];
-        int fd = bound_socket(SOCK_DGRAM, &port);
-        close(fd);
-        (void)snprintf(listener, sizeof listener, "%s:%u", hosts[i][0], port);
-        (void)snprintf(text, sizeof text, "%s:%u", hosts[i][1], port);
-        const char *listeners[] = {listener}, *upstreams[] = {text};
-        struct dns_opts opts = forwarding_options();
-        opts.listen = listeners;
-        opts.forward_upstream = upstreams;
-        opts.forward_upstream_count = 1;
-        assert_int_equal(dns_server_bind(&opts, zones_publish(fixture.zones), &server, &e),
-                         ERR_INVALID);
+        int rc = ERR_IO;
+        for (int k = 0; k < 100 && rc == ERR_IO; k++) { /* somebody else may take the port */
+            port = 0;
+            close(bound_socket(SOCK_DGRAM, &port));
+            (void)snprintf(listener, sizeof listener, "%s:%u", hosts[i][0], port);
+            (void)snprintf(text, sizeof text, "%s:%u", hosts[i][1], port);
+            const char *listeners[] = {listener}, *upstreams[] = {text};
+            struct dns_opts opts = forwarding_options();
+            opts.listen = listeners;
+            opts.forward_upstream = upstreams;
+            opts.forward_upstream_count = 1;
+            rc = dns_server_bind(&opts, zones_publish(fixture.zones), &server, &e);
+        }
+        assert_int_equal(rc, ERR_INVALID);
         assert_non_null(strstr(e.text, "this server itself"));
-        port = 0;
     }
     fixture_fini(&fixture);
 }
@@ -658,25 +658,38 @@ static void the_oldest_gives_way(void **state)
 }
 
 /* A slow upstream: the question is asked again, from another port with another ID, and the first
- * answer still counts. */
+ * answer still counts. Where this test is too slow, the third attempt has taken the place of the
+ * first: then with another name. */
 static void an_answer_to_the_attempt_before_counts(void **state)
 {
     (void)state;
-    f = forwarding_start(forwarding_options(), 1);
+    f = forwarding_start_with(forwarding_options(), 1, 0);
     int fd = client_open(f, SOCK_DGRAM);
-    const struct packet query = recursive("www.example.com", A);
-    send_packet(fd, &query, false);
-    const struct packet first = take(f, 0);
-    const struct sockaddr_in from = f->from;
-    const struct packet second = take(f, 0);
-    assert_true(memcmp(first.bytes, second.bytes, 2) != 0 || from.sin_port != f->from.sin_port);
-    f->from = from;
-    struct packet reply = reply_to(&first, 0);
-    two_addresses(&reply);
-    give(f, 0, &reply);
-    struct response r = receive(fd, bytes, false);
-    assert_int_equal(r.count[1], 2);
-    response_fini(&r);
+    bool has_counted = false;
+    for (int i = 0; i < 20 && !has_counted; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "n%d.example.com", i);
+        const struct packet query = recursive(name, A);
+        send_packet(fd, &query, false);
+        const struct packet first = take(f, 0);
+        const struct sockaddr_in from = f->from;
+        const struct packet second = take(f, 0);
+        assert_true(memcmp(first.bytes, second.bytes, 2) != 0 || from.sin_port != f->from.sin_port);
+        f->from = from;
+        struct packet reply = reply_to(&first, 0);
+        two_addresses(&reply);
+        give(f, 0, &reply);
+        struct pollfd ends[2] = {{fd, POLLIN, 0}, {f->up[0].udp, POLLIN, 0}};
+        assert_true(TEMP_FAILURE_RETRY(poll(ends, 2, PATIENCE_MS)) > 0);
+        has_counted = ends[0].revents;
+        serve_until_answered(f, 0, fd, two_addresses);
+        struct response r = receive(fd, bytes, false);
+        assert_int_equal(r.count[1], 2);
+        response_fini(&r);
+        while (recv(f->up[0].udp, bytes, sizeof bytes, MSG_DONTWAIT) >= 0)
+            continue;
+    }
+    assert_true(has_counted);
     close(fd);
 }
 
@@ -755,7 +768,7 @@ static void an_upstream_that_was_down_comes_back(void **state)
     (void)state;
     struct dns_opts opts = forwarding_options();
     opts.forward_timeout_us = 2500000;
-    f = forwarding_start(opts, 1);
+    f = forwarding_start_with(opts, 1, 0);
     int fd = client_open(f, SOCK_DGRAM);
     const struct packet query = recursive("www.example.com", A);
     const struct forward_counters *counters =
@@ -770,7 +783,7 @@ static void an_upstream_that_was_down_comes_back(void **state)
         struct pollfd end = {f->up[0].udp, POLLIN, 0};
         struct packet p;
         socklen_t len = sizeof f->from;
-        assert_true(poll(&end, 1, PATIENCE_MS) > 0);
+        assert_true(TEMP_FAILURE_RETRY(poll(&end, 1, PATIENCE_MS)) > 0);
         p.len =
             (size_t)recvfrom(end.fd, p.bytes, sizeof p.bytes, 0, (struct sockaddr *)&f->from, &len);
         if (is_probe(&p)) {
@@ -782,7 +795,9 @@ static void an_upstream_that_was_down_comes_back(void **state)
     }
     while (recv(f->up[0].udp, bytes, sizeof bytes, MSG_DONTWAIT) >= 0)
         continue; /* attempts of before */
-    struct response r = relay_one(fd, &query, 0, two_addresses);
+    send_packet(fd, &query, false);
+    serve_until_answered(f, 0, fd, two_addresses);
+    struct response r = receive(fd, bytes, false);
     assert_int_equal(r.count[1], 2);
     assert_int_equal(counter_read(&counters->to[0].is_down), 0);
     response_fini(&r);

@@ -81,11 +81,13 @@ static inline struct dns_opts forwarding_options(void)
                              .query_acl_count = 1,
                              .recurse_acl = fixture_any,
                              .recurse_acl_count = 1,
-                             .forward_timeout_us = 10000000};
+                             .forward_timeout_us = INT64_C(1000) * PATIENCE_MS};
 }
 
-/* `count` upstreams for everything, unless opts names its own. */
-static inline struct forwarding *forwarding_start(struct dns_opts opts, size_t count)
+/* `count` upstreams for everything, unless opts names its own. try_least_us: below it nobody is
+ * asked again, however slow the test is. */
+static inline struct forwarding *forwarding_start_with(struct dns_opts opts, size_t count,
+                                                       int64_t try_least_us)
 {
     struct forwarding *f = calloc(1, sizeof *f);
     struct err e;
@@ -99,10 +101,18 @@ static inline struct forwarding *forwarding_start(struct dns_opts opts, size_t c
         opts.forward_upstream = texts;
         opts.forward_upstream_count = count;
     }
-    if (dns_server_bind(&opts, zones_publish(f->fixture.zones), &f->server, &e) < 0 ||
-        dns_server_start(f->server, &e) < 0)
+    if (dns_server_bind(&opts, zones_publish(f->fixture.zones), &f->server, &e) < 0)
+        fail_msg("%s", e.text);
+    dns_server_forward(f->server)->try_least_us = try_least_us;
+    if (dns_server_start(f->server, &e) < 0)
         fail_msg("%s", e.text);
     return f;
+}
+
+/* An upstream is asked once, then waited for until the time is over. */
+static inline struct forwarding *forwarding_start(struct dns_opts opts, size_t count)
+{
+    return forwarding_start_with(opts, count, opts.forward_timeout_us);
 }
 
 static inline void forwarding_stop(struct forwarding *f)
@@ -151,7 +161,12 @@ static inline void send_packet(int fd, const struct packet *p, bool is_tcp)
 
 static inline void receive_all(int fd, uint8_t *out, size_t len)
 {
-    assert_int_equal(recv(fd, out, len, MSG_WAITALL), (ssize_t)len);
+    while (len > 0) {
+        ssize_t n = TEMP_FAILURE_RETRY(recv(fd, out, len, MSG_WAITALL));
+        assert_true(n > 0);
+        out += n;
+        len -= (size_t)n;
+    }
 }
 
 /* The next message, strictly parsed; bytes: 65535 octets. */
@@ -163,7 +178,7 @@ static inline struct response receive(int fd, uint8_t *bytes, bool is_tcp)
         n = bytes[0] << 8 | bytes[1];
         receive_all(fd, bytes, (size_t)n);
     } else {
-        n = recv(fd, bytes, 65535, 0);
+        n = TEMP_FAILURE_RETRY(recv(fd, bytes, 65535, 0));
         assert_true(n > 0);
     }
     return strict_parse(bytes, (size_t)n);
@@ -206,8 +221,8 @@ static inline struct packet take(struct forwarding *f, size_t up)
     for (;;) {
         struct packet p;
         socklen_t len = sizeof f->from;
-        ssize_t n =
-            recvfrom(f->up[up].udp, p.bytes, sizeof p.bytes, 0, (struct sockaddr *)&f->from, &len);
+        ssize_t n = TEMP_FAILURE_RETRY(
+            recvfrom(f->up[up].udp, p.bytes, sizeof p.bytes, 0, (struct sockaddr *)&f->from, &len));
         if (n < 0)
             fail_msg("no query: %s", strerrordesc_np(errno));
         p.len = (size_t)n;
@@ -223,7 +238,7 @@ static inline struct packet take_tcp(const struct forwarding *f, size_t up, int 
 {
     struct packet p;
     uint8_t head[2];
-    *fd = accept(f->up[up].tcp, NULL, NULL);
+    *fd = (int)TEMP_FAILURE_RETRY(accept(f->up[up].tcp, NULL, NULL));
     assert_true(*fd >= 0);
     receive_all(*fd, head, 2);
     p.len = (size_t)head[0] << 8 | head[1];
@@ -243,4 +258,22 @@ static inline bool nothing_arrived(const struct forwarding *f, size_t up)
             return false;
     }
     return true;
+}
+
+/* Answers every query that arrives at an upstream until the client has its answer. */
+static inline void serve_until_answered(struct forwarding *f, size_t up, int client,
+                                        void (*fill)(struct packet *))
+{
+    struct pollfd ends[2] = {{client, POLLIN, 0}, {f->up[up].udp, POLLIN, 0}};
+    while (TEMP_FAILURE_RETRY(poll(ends, 2, PATIENCE_MS)) > 0 && !ends[0].revents) {
+        struct packet p;
+        socklen_t len = sizeof f->from;
+        p.len = (size_t)recvfrom(ends[1].fd, p.bytes, sizeof p.bytes, 0,
+                                 (struct sockaddr *)&f->from, &len);
+        struct packet reply = reply_to(&p, is_probe(&p) ? 3 : 0);
+        if (!is_probe(&p))
+            fill(&reply);
+        give(f, up, &reply);
+    }
+    assert_true(ends[0].revents);
 }
