@@ -413,7 +413,7 @@ static void answer_name(struct message *m, const struct zone_version *v, const s
     if (m->ctx->ahead)
         zone_find_searched(v, m->ctx->ahead, q->type, &match);
     else
-        zone_find(v, q->name, q->type, &match);
+        zone_find_name(v, q->lookup, q->type, &match);
     struct owner owner = {match.node, DNS_HEADER_SIZE, q->name_len};
     if (match.kind == MATCH_OUTSIDE) {
         answer_outside(m, v, q, &owner);
@@ -535,11 +535,8 @@ static bool is_reflector_port(uint16_t port)
 
 bool dns_look_ahead(const uint8_t *packet, size_t len, struct zone_search *search)
 {
-    if (len < DNS_HEADER_SIZE || get16(packet + 4) != 1 ||
-        name_wire_len(packet + DNS_HEADER_SIZE, len - DNS_HEADER_SIZE) == 0)
-        return false;
-    name_lookup_init(&search->name, packet + DNS_HEADER_SIZE);
-    return true;
+    query_read_name(&search->name, packet, len);
+    return search->name.wire_len > 0;
 }
 
 size_t dns_respond(struct dns_context *ctx, const struct zone_version *version,
@@ -567,7 +564,11 @@ size_t dns_respond(struct dns_context *ctx, const struct zone_version *version,
     }
 
     struct query q;
-    enum query_verdict verdict = query_parse(&q, packet, len, ctx->opts->cookies);
+    struct name_lookup own;
+    const struct name_lookup *name = ctx->ahead ? &ctx->ahead->name : &own;
+    if (!ctx->ahead)
+        query_read_name(&own, packet, len);
+    enum query_verdict verdict = query_parse(&q, packet, len, name, ctx->opts->cookies);
     if (peer->is_cut && verdict != QUERY_NOTIMP) { /* whatever its beginning looks like */
         verdict = QUERY_FORMERR;
         q.has_edns = q.was_edns_error = false;

@@ -166,19 +166,18 @@ static void add_opt(struct message *m, const struct query *q, size_t with_ede)
 
 /* The request's key is not known: its names come back without a MAC. Left out where it would make
  * the message longer than R-100 allows. */
-static void add_tsig(struct message *m, const struct query *q)
+static __attribute__((noinline)) void add_tsig(struct message *m, const struct query *q)
 {
     size_t size = q->tsig_key_len + 10 + q->tsig_algorithm_len + 16;
     if (m->room < m->len + size)
         return;
     uint8_t *at = m->out + m->len;
-    memcpy(at, q->tsig_key, q->tsig_key_len);
-    at = put16(at + q->tsig_key_len, RR_TSIG);
+    at += query_copy_name(q, q->tsig_key_at, at);
+    at = put16(at, RR_TSIG);
     at = put16(at, TSIG_CLASS_ANY);
     at = put16(put16(at, 0), 0);
     at = put16(at, (uint16_t)(q->tsig_algorithm_len + 16));
-    memcpy(at, q->tsig_algorithm, q->tsig_algorithm_len);
-    at += q->tsig_algorithm_len;
+    at += query_copy_name(q, q->tsig_algorithm_at, at);
     memcpy(at, q->tsig_time, 8);
     at = put16(at + 8, 0); /* no MAC */
     memcpy(at, q->tsig_original, 2);

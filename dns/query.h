@@ -46,11 +46,13 @@ struct query {
     bool rd;
 
     bool has_question;
-    const uint8_t *name;  /* wire form, in the packet, as it was spelt */
-    size_t name_len;      /* root included */
-    uint16_t type, class; /* host order */
+    const uint8_t *name;              /* wire form, in the packet, as it was spelt */
+    size_t name_len;                  /* root included */
+    const struct name_lookup *lookup; /* the same name, as zones look for it */
+    uint16_t type, class;             /* host order */
 
     bool has_edns;
+    uint8_t edns_version;
     uint16_t udp_size; /* as announced */
     bool dnssec_ok;
     bool wants_nsid;
@@ -62,15 +64,27 @@ struct query {
 
     uint32_t ixfr_serial; /* IXFR: what the client has (RFC 1995 section 3) */
 
-    bool has_tsig;
-    uint8_t tsig_key[NAME_MAX_WIRE], tsig_algorithm[NAME_MAX_WIRE]; /* folded, decompressed */
-    size_t tsig_key_len, tsig_algorithm_len;
-    const uint8_t *tsig_time;     /* 6 octets: time signed; then fudge, 2 octets */
-    const uint8_t *tsig_original; /* 2 octets: original ID */
+    bool has_tsig, is_bad_tsig;
+    uint16_t tsig_key_at, tsig_algorithm_at; /* offsets of these names in the packet */
+    size_t tsig_key_len, tsig_algorithm_len; /* decompressed: query_copy_name */
+    const uint8_t *tsig_time;                /* 6 octets: time signed; then fudge, 2 octets */
+    const uint8_t *tsig_original;            /* 2 octets: original ID */
 };
 
-/* packet has at least 12 octets and QR=0 (the caller drops the others). with_cookies: false treats
- * COOKIE as an unknown option. Fills *q, of which has_question and has_edns are always meaningful.
- */
+/* The name behind the header, whether or not anything else is sound. wire_len is 0 when there is
+ * none, or the header does not speak of one question. */
+static inline void query_read_name(struct name_lookup *name, const uint8_t *packet, size_t len)
+{
+    bool is_one = len > DNS_HEADER_SIZE && packet[4] == 0 && packet[5] == 1;
+    name->wire_len =
+        is_one ? name_lookup_read(name, packet + DNS_HEADER_SIZE, len - DNS_HEADER_SIZE) : 0;
+}
+
+/* packet has at least 12 octets and QR=0 (the caller drops the others). name: query_read_name of
+ * this packet; borrowed, as the packet is. with_cookies: false treats COOKIE as an unknown option.
+ * Fills *q, of which has_question and has_edns are always meaningful. */
 enum query_verdict query_parse(struct query *q, const uint8_t *packet, size_t len,
-                               bool with_cookies);
+                               const struct name_lookup *name, bool with_cookies);
+/* Writes a name of the packet that query_parse has read, decompressed and in lower case; its
+ * length. */
+size_t query_copy_name(const struct query *q, size_t at, uint8_t out[NAME_MAX_WIRE]);

@@ -67,54 +67,78 @@ static size_t key_add_label(uint8_t *out, const uint8_t *label, size_t len)
     return at;
 }
 
-/* Not 0 when one of the eight bytes may be 0 or 1 (never 0 when one is). */
-static uint64_t may_need_escape(uint64_t word)
+typedef uint8_t octets __attribute__((vector_size(16)));
+
+/* name_fold of sixteen at once; *low gathers where one was 0 or 1. */
+static inline void fold_octets(uint8_t *dst, const uint8_t *src, octets *low)
 {
-    const uint64_t ones = 0x0101010101010101u;
-    return (word - 2 * ones) & ~word & (0x80 * ones);
+    octets word;
+    memcpy(&word, src, sizeof word);
+    word |= (octets)(word - 'A' < 26) & 0x20;
+    *low |= (octets)(word < 2);
+    memcpy(dst, &word, sizeof word);
 }
 
-void name_lookup_init(struct name_lookup *name, const uint8_t *wire)
+/* Folds a name without its root; true when an octet (or the length of a label) is 0 or 1. */
+static inline bool fold_name(uint8_t *dst, const uint8_t *src, size_t len)
 {
-    enum { WORD = sizeof(uint64_t) };
-    uint8_t start[NAME_MAX_WIRE / 2 + 1];
-    uint8_t *folded = name->wire, *out = name->key;
-    size_t labels = 0, end = 0;
-    for (; wire[end] != 0; end += 1u + wire[end])
-        start[labels++] = (uint8_t)end;
-    uint64_t word = UINT64_MAX; /* whole words are read up to here */
-    memcpy(folded, wire, end);
-    memcpy(folded + end, &word, WORD);
-    uint64_t escapes = 0;
-    for (size_t at = 0; at < end; at += WORD) {
-        memcpy(&word, folded + at, WORD);
-        word = fold_word(word);
-        memcpy(folded + at, &word, WORD);
-        escapes |= may_need_escape(word);
+    octets low = {0};
+    if (len < sizeof low) {
+        memset(dst, UINT8_MAX, sizeof low);
+        memcpy(dst, src, len);
+        fold_octets(dst, dst, &low);
+    } else {
+        size_t last = len - sizeof low; /* overlaps: folding twice changes nothing */
+        for (size_t at = 0; at < last; at += sizeof low)
+            fold_octets(dst + at, src + at, &low);
+        fold_octets(dst + last, src + last, &low);
     }
-    folded[end] = 0;
-    for (; escapes && labels > 0; labels--) {
-        const uint8_t *label = folded + start[labels - 1];
-        out += key_add_label(out, label + 1, label[0]);
+    uint64_t halves[2];
+    memcpy(halves, &low, sizeof low);
+    return (halves[0] | halves[1]) != 0;
+}
+
+size_t name_lookup_read(struct name_lookup *name, const uint8_t *wire, size_t room)
+{
+    uint8_t start[NAME_MAX_WIRE / 2 + 1];
+    size_t limit = room < NAME_MAX_WIRE ? room : NAME_MAX_WIRE, labels = 0, end = 0;
+    for (;;) {
+        if (end >= limit)
+            return 0;
+        unsigned len = wire[end];
+        if (len == 0)
+            break;
+        if (len > NAME_MAX_LABEL)
+            return 0;
+        start[labels++] = (uint8_t)end;
+        end += len + 1;
+    }
+    bool may_need_escape = fold_name(name->wire, wire, end);
+    name->wire[end] = 0;
+    uint8_t *out = name->key;
+    for (; may_need_escape && labels > 0; labels--) {
+        const uint8_t *label = name->wire + start[labels - 1];
+        out += key_add_label(out, label + 1, *label);
     }
     for (; labels > 0; labels--) {
-        const uint8_t *label = folded + start[labels - 1];
+        const uint8_t *label = name->wire + start[labels - 1];
         size_t len = *label++, at = 0;
         do { /* what is written too much is overwritten */
-            memcpy(out + at, label + at, WORD);
-            at += WORD;
+            memcpy(out + at, label + at, sizeof(octets));
+            at += sizeof(octets);
         } while (at < len);
         out += len;
         *out++ = 0;
     }
     name->wire_len = end + 1;
     name->key_len = (size_t)(out - name->key);
+    return name->wire_len;
 }
 
 size_t name_key(const uint8_t *wire, uint8_t out[NAME_MAX_KEY])
 {
     struct name_lookup name;
-    name_lookup_init(&name, wire);
+    name_lookup_read(&name, wire, NAME_MAX_WIRE);
     memcpy(out, name.key, name.key_len);
     return name.key_len;
 }

@@ -27,14 +27,15 @@ size_t name_wire_len(const uint8_t *wire, size_t room);
 void name_fold(uint8_t *dst, const uint8_t *src, size_t len);
 /* Key of a valid wire name (any case); returns its length (0 for the root). */
 size_t name_key(const uint8_t *wire, uint8_t out[NAME_MAX_KEY]);
-/* A name as the index is searched for it: both forms in one pass. */
+/* A name as the index is searched for it. */
 struct name_lookup {
-    uint8_t wire[NAME_MAX_WIRE + 9]; /* lower case; behind it room for whole words */
+    uint8_t wire[NAME_MAX_WIRE + 17]; /* lower case; behind it room for whole words */
     size_t wire_len;
     uint8_t key[NAME_MAX_KEY];
     size_t key_len;
 };
-void name_lookup_init(struct name_lookup *name, const uint8_t *wire);
+/* name_wire_len of a name in any case, and both its forms in one pass; unless the result is 0. */
+size_t name_lookup_read(struct name_lookup *name, const uint8_t *wire, size_t room);
 bool name_equal(const uint8_t *a, const uint8_t *b); /* both valid, case ignored */
 /* True when name is at or below parent, on label boundaries (R-019); both valid wire names, case
  * ignored. */

@@ -180,7 +180,9 @@ static size_t write_addresses(const struct rrset *set, size_t start, uint16_t ow
                               uint8_t *out, size_t room, size_t *written)
 {
     size_t size = RECORD_HEAD + address_len(set);
-    size_t count = room / size < set->count ? room / size : set->count;
+    size_t count = set->count;
+    if (room < count * size)
+        count = room / size;
     size_t first = set->count - start < count ? set->count - start : count;
     memcpy(out, address_records(set) + start * size, first * size);
     if (first < count)

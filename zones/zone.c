@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/check.h"
 #include "zones/naming.h"
 #include "zones/node.h"
 
@@ -20,21 +21,6 @@ static const struct zone_apex *enclosing_apex(const struct zone_version *version
         apex = &version->apexes[apex->parent];
     }
     return apex;
-}
-
-/* What is nearest to a name, whose closest node is `node`; a hit is told by comparing names as they
- * stand. */
-static void find_near(const struct name_lookup *name, const struct zone_node *node, bool below,
-                      struct cow_near *out)
-{
-    if (node && node->name_len == name->wire_len &&
-        memcmp(node_name(node), name->wire, name->wire_len) == 0)
-        *out = (struct cow_near){
-            .exact = node, .leaf = node, .common = name->key_len, .is_prefix = below};
-    else if (node)
-        cow_measure(&node_cow_type, node, below, name->key, name->key_len, out);
-    else
-        *out = (struct cow_near){0};
 }
 
 const struct zone_apex *zone_apex_find(const struct zone_version *version, const uint8_t *name)
@@ -89,41 +75,70 @@ static bool match_synthetic(const struct zone_version *version, const struct nam
     return true;
 }
 
+/* A reverse zone whose unknown names are forwarded answers for full addresses known here alone
+ * (K-REV). */
+static bool falls_through(const struct zone_version *version, const struct zone_apex *apex,
+                          const struct zone_node *node)
+{
+    return apex->reverse && version->reverse_fallthrough && (!node || !node_set(node, RR_PTR));
+}
+
+/* A name that is no node; `closest` is what the search led to. */
+static __attribute__((noinline)) void find_missing(const struct zone_version *version,
+                                                   const struct name_lookup *wanted,
+                                                   const struct zone_node *closest, bool below,
+                                                   uint16_t type, struct zone_match *out)
+{
+    struct cow_near near = {0};
+    if (closest)
+        cow_measure(&node_cow_type, closest, below, wanted->key, wanted->key_len, &near);
+    out->apex = enclosing_apex(version, near.leaf, near.common);
+    if (!out->apex || falls_through(version, out->apex, NULL)) {
+        out->apex = NULL;
+        out->kind = MATCH_OUTSIDE;
+    } else if (near.is_prefix) {
+        out->kind = MATCH_NODATA; /* an empty non-terminal (K-ENT) */
+    } else if (!match_synthetic(version, wanted, type, out)) {
+        out->kind = MATCH_NXDOMAIN;
+    }
+}
+
+/* A hit is told by comparing names as they stand. */
 static inline void find(const struct zone_version *version, const struct name_lookup *wanted,
                         const struct zone_node *closest, bool below, uint16_t type,
                         struct zone_match *out)
 {
-    struct cow_near near;
-    find_near(wanted, closest, below, &near);
-    out->kind = MATCH_OUTSIDE;
     out->node = NULL;
     out->set = NULL;
-    out->apex = enclosing_apex(version, near.leaf, near.common);
     out->synth_len = 0;
-    if (!out->apex)
-        return;
-    const struct zone_node *node = near.exact;
-    if (out->apex->reverse && version->reverse_fallthrough && (!node || !node_set(node, RR_PTR))) {
-        out->apex = NULL; /* only full addresses known here are answered (K-REV) */
+    if (!closest || closest->name_len != wanted->wire_len ||
+        memcmp(node_name(closest), wanted->wire, wanted->wire_len) != 0) {
+        find_missing(version, wanted, closest, below, type, out);
         return;
     }
-    if (node)
-        match_node(node, type, out);
-    else if (near.is_prefix)
-        out->kind = MATCH_NODATA; /* an empty non-terminal (K-ENT) */
-    else if (!match_synthetic(version, wanted, type, out))
-        out->kind = MATCH_NXDOMAIN;
+    out->apex = &version->apexes[closest->apex];
+    if (!falls_through(version, out->apex, closest)) {
+        match_node(closest, type, out);
+    } else {
+        out->apex = NULL;
+        out->kind = MATCH_OUTSIDE;
+    }
+}
+
+void zone_find_name(const struct zone_version *version, const struct name_lookup *name,
+                    uint16_t type, struct zone_match *out)
+{
+    bool below;
+    const struct zone_node *closest = cow_closest(version->names, name->key, name->key_len, &below);
+    find(version, name, closest, below, type, out);
 }
 
 void zone_find(const struct zone_version *version, const uint8_t *name, uint16_t type,
                struct zone_match *out)
 {
     struct name_lookup wanted;
-    bool below;
-    name_lookup_init(&wanted, name);
-    const struct zone_node *closest =
-        cow_closest(version->names, wanted.key, wanted.key_len, &below);
-    find(version, &wanted, closest, below, type, out);
+    CHECK(name_lookup_read(&wanted, name, NAME_MAX_WIRE) > 0);
+    zone_find_name(version, &wanted, type, out);
 }
 
 void zone_find_searched(const struct zone_version *version, const struct zone_search *search,

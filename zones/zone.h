@@ -88,8 +88,12 @@ struct zone_match {
 void zone_find(const struct zone_version *version, const uint8_t *name, uint16_t type,
                struct zone_match *out);
 
+/* The same for a name that has been read already. */
+void zone_find_name(const struct zone_version *version, const struct name_lookup *name,
+                    uint16_t type, struct zone_match *out);
+
 /* zone_find for several names, in two steps: what each needs from memory comes while the others go
- * on. The caller fills in name (name_lookup_init), zone_search_all the rest; the outcome of each is
+ * on. The caller fills in name (name_lookup_read), zone_search_all the rest; the outcome of each is
  * zone_find's. */
 #define ZONE_SEARCHES COW_SEARCHES
 struct zone_search {

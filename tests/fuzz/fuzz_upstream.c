@@ -84,10 +84,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     enum reply_kind kind = reply_check(&reply, &q, ID, options & 2, bytes, len);
     if (kind == REPLY_ANSWER) {
+        struct name_lookup name;
         struct query query;
         struct message m;
         uint8_t local[] = "\3com";
-        CHECK(query_parse(&query, request, sizeof request, false) == QUERY_OK);
+        query_read_name(&name, request, sizeof request);
+        CHECK(query_parse(&query, request, sizeof request, &name, false) == QUERY_OK);
         dns_context_init(&ctx, &opts, &counters, 1);
         message_begin(&m, &ctx, options & 4 ? &fixture_tcp : &fixture_udp, &query, out, sizeof out);
         size_t at = reply_copy(&reply, &m, DNS_HEADER_SIZE, is_local, options & 32 ? local : NULL);

@@ -11,9 +11,12 @@ static enum query_verdict parse(struct query *q, const struct packet *p)
 {
     uint8_t *exact = malloc(p->len); /* the sanitizer sees every octet beyond */
     memcpy(exact, p->bytes, p->len);
-    enum query_verdict verdict = query_parse(q, exact, p->len, true);
+    struct name_lookup name;
+    query_read_name(&name, exact, p->len);
+    enum query_verdict verdict = query_parse(q, exact, p->len, &name, true);
     free(exact);
     q->packet = NULL;
+    q->lookup = NULL;
     return verdict;
 }
 

@@ -315,9 +315,9 @@ static void expect_same_searched(const struct zone_version *version, const uint8
     for (size_t i = 0; i < 3; i++) {
         uint8_t wire[NAME_MAX_WIRE];
         assert_true(name_parse(beside[i], wire, NULL) > 0);
-        name_lookup_init(&searches[i].name, wire);
+        assert_true(name_lookup_read(&searches[i].name, wire, sizeof wire) > 0);
     }
-    name_lookup_init(&searches[3].name, name);
+    assert_true(name_lookup_read(&searches[3].name, name, NAME_MAX_WIRE) > 0);
     zone_search_all(version, searches, 4);
     struct zone_match match;
     zone_find_searched(version, &searches[3], type, &match);
