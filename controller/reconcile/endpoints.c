@@ -30,6 +30,8 @@
 /* More changed pods than this are a look at the whole Service. */
 #define FEW_PODS 8
 
+#define MAX_FAMILIES 2 /* IPv4, IPv6 */
+
 /* Why a Service is queued. */
 struct news {
     bool is_all;
@@ -344,44 +346,78 @@ static void gather_all(struct gather *g)
             add_slice(g, cur.object);
 }
 
-/* Marks the pods of the news that the slice holds; true when it holds one. */
-static bool holds_news(const struct slice_view *slice, const struct news *news, unsigned *found)
+/* Bit i: the slice holds pod i of the news. */
+static unsigned news_held(const struct news *news, const struct slice_view *slice)
 {
     unsigned here = 0;
     for (size_t i = 0; i < slice->endpoint_count; i++)
         for (size_t k = 0; k < news->pod_count; k++)
             if (strcmp(slice->endpoints[i].target_name, news->pods[k]) == 0)
                 here |= 1U << k;
-    *found |= here;
-    return here != 0;
+    return here;
 }
 
-/* The slices that hold the changed pods, and all pods in them. False when a changed pod is in none:
- * it may need a place. */
-static bool gather_few(struct gather *g, const struct news *news)
+/* Which of the Service's families the slice has, their count when none. */
+static size_t family_of(const struct service_view *service, const struct slice_view *slice)
 {
-    char term[INDEX_TERM_MAX];
-    struct index_cursor cur;
-    unsigned found = 0;
-    index_service(term, g->service->ns, g->service->name);
-    for (index_seek(&cur, &g->view, KIND_SLICE, term); cur.object; index_next(&cur))
-        if (is_ours(cur.object) && !cur.object->deleted_us &&
-            holds_news(slice_view(cur.object), news, &found))
-            add_slice(g, cur.object);
-    if (found != (1U << news->pod_count) - 1)
-        return false;
-    struct keymap seen = {0};
-    for (size_t i = 0; i < g->slice_count; i++)
-        for (size_t k = 0; k < g->slices[i].view->endpoint_count; k++) {
-            const char *name = g->slices[i].view->endpoints[k].target_name;
+    size_t i = 0;
+    while (i < service->ip_family_count &&
+           strcmp(service->ip_families[i], slice->address_type) != 0)
+        i++;
+    return i;
+}
+
+/* The pods of a slice that the selector matches, each once, and that this family holds them.
+ * places: name -> index among the pods, SIZE_MAX for one that is not selected. */
+static void add_held_pods(struct gather *g, const struct slice_view *slice, unsigned family,
+                          struct keymap *places)
+{
+    for (size_t i = 0; i < slice->endpoint_count; i++) {
+        const char *name = slice->endpoints[i].target_name;
+        size_t *place = keymap_find(places, name);
+        if (!place) {
             const struct object *pod = view_find(&g->view, KIND_POD, g->service->ns, name);
-            if (!pod || keymap_has(&seen, name))
-                continue;
-            (void)keymap_put(&seen, name);
-            if (selects(g->service, pod))
+            place = arena_alloc(g->arena, sizeof *place);
+            *place = pod && selects(g->service, pod) ? g->pod_count : SIZE_MAX;
+            *keymap_put(places, name) = place;
+            if (*place != SIZE_MAX)
                 add_pod(g, pod);
         }
-    keymap_fini(&seen);
+        if (*place != SIZE_MAX)
+            g->pods[*place].held |= family;
+    }
+}
+
+/* The slices that hold the changed pods, and all pods in them. False when a changed pod is in none
+ * of a family: it may need a place there. */
+static bool gather_few(struct gather *g, const struct news *news)
+{
+    const struct service_view *service = service_view(g->service);
+    unsigned found[MAX_FAMILIES] = {0};
+    char term[INDEX_TERM_MAX];
+    struct index_cursor cur;
+    struct keymap places = {0};
+    if (service->ip_family_count > MAX_FAMILIES)
+        return false;
+    index_service(term, g->service->ns, g->service->name);
+    for (index_seek(&cur, &g->view, KIND_SLICE, term); cur.object; index_next(&cur)) {
+        if (!is_ours(cur.object) || cur.object->deleted_us)
+            continue;
+        const struct slice_view *slice = slice_view(cur.object);
+        size_t family = family_of(service, slice);
+        unsigned here = news_held(news, slice);
+        if (!here)
+            continue;
+        add_slice(g, cur.object);
+        if (family == service->ip_family_count)
+            continue; /* the plan will be to delete it */
+        found[family] |= here;
+        add_held_pods(g, slice, 1U << family, &places);
+    }
+    keymap_fini(&places);
+    for (size_t i = 0; i < service->ip_family_count; i++)
+        if (found[i] != (1U << news->pod_count) - 1)
+            return false;
     return true;
 }
 
@@ -510,7 +546,7 @@ static int apply_plan(struct runner *runner, const struct gather *g,
     return runner_stage(runner, &v, e);
 }
 
-static void plan_service(const struct gather *g, struct endpoints_plan *plan)
+static void plan_service(const struct gather *g, bool is_part, struct endpoints_plan *plan)
 {
     const struct service_view *v = service_view(g->service);
     const struct endpoints_view view = {.ns = g->service->ns,
@@ -523,7 +559,8 @@ static void plan_service(const struct gather *g, struct endpoints_plan *plan)
                                         .pods = g->pods,
                                         .pod_count = g->pod_count,
                                         .slices = g->slices,
-                                        .slice_count = g->slice_count};
+                                        .slice_count = g->slice_count,
+                                        .is_part = is_part};
     endpoints_plan(&view, g->arena, plan);
 }
 
@@ -533,7 +570,7 @@ static bool plan_few(struct gather *g, const struct news *news, struct endpoints
 {
     if (!news || news->is_all || !gather_few(g, news))
         return false;
-    plan_service(g, plan);
+    plan_service(g, true, plan);
     for (size_t i = 0; i < plan->count; i++)
         if (plan->steps[i].action != SLICE_UPDATE || plan->steps[i].endpoint_count == 0)
             return false;
@@ -551,7 +588,7 @@ static enum sync_result sync_service(struct runner *runner, const struct object 
     if (!plan_few(&g, news, &plan)) {
         g = (struct gather){.arena = &arena, .view = g.view, .service = service};
         gather_all(&g);
-        plan_service(&g, &plan);
+        plan_service(&g, false, &plan);
     }
     int rc = 0;
     struct err e = {0};

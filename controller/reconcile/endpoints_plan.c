@@ -32,6 +32,7 @@ struct family_plan {
     const struct endpoints_view *view;
     struct arena *arena;
     const char *family;
+    unsigned family_bit;
     struct wanted *wanted;
     size_t wanted_count;
     struct group *groups;
@@ -205,7 +206,8 @@ static void gather_wanted(struct family_plan *f)
     for (size_t i = 0; i < view->pod_count; i++) {
         const struct endpoint_pod *pod = &view->pods[i];
         const char *const *addresses = NULL;
-        size_t address_count = pod_addresses(f, pod, &addresses);
+        bool is_asked = !view->is_part || (pod->held & f->family_bit);
+        size_t address_count = is_asked ? pod_addresses(f, pod, &addresses) : 0;
         if (address_count == 0)
             continue;
         bool is_governed = *pod->hostname && strcmp(pod->subdomain, view->name) == 0; /* R94 */
@@ -404,12 +406,14 @@ static void plan_placeholder(struct family_plan *f)
         add_step(f, SLICE_UPDATE, chosen->slice, SIZE_MAX, NULL, 0);
 }
 
-static void plan_family(const struct endpoints_view *view, const char *family, struct arena *arena,
+static void plan_family(const struct endpoints_view *view, size_t index, struct arena *arena,
                         struct endpoints_plan *out, size_t *cap)
 {
+    const char *family = view->families[index];
     struct family_plan f = {.view = view,
                             .arena = arena,
                             .family = family,
+                            .family_bit = 1U << index,
                             .out = out,
                             .step_cap = cap,
                             .per_slice = view->per_slice ? view->per_slice : ENDPOINTS_PER_SLICE};
@@ -443,7 +447,7 @@ void endpoints_plan(const struct endpoints_view *view, struct arena *arena,
     size_t cap = 0;
     *out = (struct endpoints_plan){0};
     for (size_t i = 0; i < view->family_count; i++)
-        plan_family(view, view->families[i], arena, out, &cap);
+        plan_family(view, i, arena, out, &cap);
     for (size_t i = 0; i < view->slice_count; i++) {
         bool is_of_service = false;
         for (size_t k = 0; k < view->family_count; k++)

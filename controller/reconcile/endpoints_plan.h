@@ -29,6 +29,7 @@ struct endpoint_pod {
     size_t port_count;
     bool is_finished; /* Succeeded or Failed */
     bool is_ready, is_terminating;
+    unsigned held; /* in a view of a part: bit i: a slice of families[i] holds it */
 };
 
 /* A slice that this controller made and that is not being deleted. */
@@ -49,6 +50,8 @@ struct endpoints_view {
     const struct endpoint_slice *slices;
     size_t slice_count;
     size_t per_slice; /* 0 = ENDPOINTS_PER_SLICE */
+    bool is_part;     /* only some slices and the pods they hold: a pod is planned for the families
+                         that hold it, its slice of another family may not be here */
 };
 
 /* One endpoint as it must be (R93-R95). */

@@ -303,87 +303,6 @@ static void s77_250_pods_are_three_slices_and_then_nothing_is_written(void **sta
     world_stop(&w);
 }
 
-static int set_label(cJSON *tree, void *arg, struct err *e)
-{
-    (void)e;
-    json_set_str(json_obj(json_get(tree, "metadata"), "labels"), "app", arg);
-    return 0;
-}
-
-/* Every pod that must be there, once, as it is; nothing else. */
-static void check_slices(const struct world *w)
-{
-    struct store_view view = store_applied(w->store);
-    struct view_cursor cur;
-    size_t want = 0, got = 0;
-    for (view_seek(&cur, &view, KIND_SLICE, NULL, NULL); cur.object; view_next(&cur)) {
-        const struct slice_view *s = slice_view(cur.object);
-        got += s->endpoint_count;
-        for (size_t i = 0; i < s->endpoint_count; i++) {
-            const struct object *pod =
-                view_find(&view, KIND_POD, "default", s->endpoints[i].target_name);
-            assert_non_null(pod);
-            assert_string_equal(pod->uid, s->endpoints[i].target_uid);
-            assert_string_equal(pod_view(pod)->ips[0], s->endpoints[i].addresses[0]);
-            assert_int_equal(s->endpoints[i].serving, pod_view(pod)->ready);
-            assert_int_equal(s->endpoints[i].terminating, pod->deleted_us != 0);
-        }
-    }
-    for (view_seek(&cur, &view, KIND_POD, NULL, NULL); cur.object; view_next(&cur))
-        want += pod_view(cur.object)->ip_count > 0 &&
-                strcmp(object_label(cur.object, "app"), "kubia") == 0;
-    assert_int_equal(got, want);
-}
-
-/* Whether a few pods or all of them are looked at, the slices come out right. */
-static void slices_follow_single_pods_among_many(void **state)
-{
-    (void)state;
-    struct world w;
-    world_defaults(&w);
-    world_start(&w);
-    assert_int_equal(
-        world_apply_text(
-            &w, "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"n1\"}}"),
-        0);
-    assert_int_equal(world_apply_text(&w, service), 0);
-    static char yes[] = "kubia", no[] = "other";
-    for (int step = 0; step < 1500; step++) {
-        char name[24], ip[40];
-        uint64_t i = random_below(130);
-        (void)snprintf(name, sizeof name, "kubia-%d", (int)i);
-        (void)snprintf(ip, sizeof ip, "10.1.%d.%d", (int)random_below(200), (int)i + 1);
-        const struct verb_key key = {KIND_POD, "default", name};
-        if (!world_find(&w, KIND_POD, "default", name)) {
-            assert_int_equal(apply_pod(&w, name, "n1"), 0);
-            assert_int_equal(world_ready(&w, "default", name, ip, true), 0);
-        } else if (step > 300) {
-            switch (random_below(6)) {
-            case 0:
-                (void)world_ready(&w, "default", name, NULL, true);
-                break;
-            case 1:
-                (void)world_ready(&w, "default", name, NULL, false);
-                break;
-            case 2:
-                (void)world_ready(&w, "default", name, ip, true);
-                break;
-            case 3:
-                (void)world_update(&w, &key, SUB_NONE, set_label, random_below(2) ? yes : no);
-                break;
-            case 4:
-                (void)world_delete(&w, KIND_POD, "default", name);
-                break;
-            default:
-                (void)world_delete_as(&w, ROLE_NODE, "n1", KIND_POD, "default", name, 0);
-                break;
-            }
-        }
-        check_slices(&w); /* in the same commit */
-    }
-    world_stop(&w);
-}
-
 static bool is_tainted(const struct world *w, const char *node)
 {
     return node_view(world_find(w, KIND_NODE, "", node))->has_noexec;
@@ -476,7 +395,6 @@ int main(void)
         cmocka_unit_test(nodes_register_although_commits_are_lost),
         cmocka_unit_test(a_small_budget_needs_more_turns_only),
         cmocka_unit_test(s77_250_pods_are_three_slices_and_then_nothing_is_written),
-        cmocka_unit_test(slices_follow_single_pods_among_many),
         cmocka_unit_test(r44_a_gap_of_the_loop_is_nobodys_silence),
         cmocka_unit_test(r90_addresses_come_round_only_after_all_others),
         cmocka_unit_test(r90_two_ranges_give_two_addresses),
