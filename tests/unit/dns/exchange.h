@@ -6,7 +6,7 @@
 #include "packet.h"
 #include "zone_fixture.h"
 
-#define Z "cluster.local"
+#define Z FIXTURE_ZONE
 #define P "prod.svc." Z
 enum {
     A = 1,

@@ -150,7 +150,7 @@ static void owners_are_compressed_and_spelt_as_ours(void **state)
     (void)state; /* RFC 5936 section 3.4: no pointer into a question that is spelt otherwise */
     allow("any");
     struct slot slot = {.asked = 0};
-    struct exchange x = request("CLUSTER.local", RR_AXFR, 0, &fixture_tcp, &slot);
+    struct exchange x = request(FIXTURE_ZONE_UPPER, RR_AXFR, 0, &fixture_tcp, &slot);
     assert_true(owner_is(record_at(&x.r, 0), Z) && !record_at(&x.r, 0)->owner_is_pointer);
     size_t written = 0, in_full = 0;
     for (size_t i = 0; i < x.r.records; i++) {
@@ -178,7 +178,7 @@ static void only_who_is_listed_gets_a_zone(void **state)
         {Z, "198.51.100.0/24", RR_AXFR, true, RCODE_REFUSED, 0},
         {Z, "2001:db8::/32", RR_AXFR, true, RCODE_REFUSED, 0},
         {Z, "192.0.2.1", RR_AXFR, true, RCODE_NOERROR, 1},
-        {"CLUSTER.local", "any", RR_AXFR, true, RCODE_NOERROR, 1},
+        {FIXTURE_ZONE_UPPER, "any", RR_AXFR, true, RCODE_NOERROR, 1},
         {"svc." Z, "any", RR_AXFR, true, RCODE_NOTAUTH, 0},
         {"example.com", "any", RR_AXFR, true, RCODE_NOTAUTH, 0},
         {"local", "any", RR_AXFR, true, RCODE_NOTAUTH, 0},

@@ -11,6 +11,10 @@
 #include "dns/answer.h"
 #include "zones/zone_txn.h"
 
+#ifndef FIXTURE_ZONE /* some tests are compiled once more with another (tests/CMakeLists.txt) */
+#define FIXTURE_ZONE       "cluster.local"
+#define FIXTURE_ZONE_UPPER "CLUSTER.local"
+#endif
 #define FIXTURE_BIG         200 /* addresses of big.prod */
 #define FIXTURE_WIDE        40  /* endpoints of wide.prod, each a SRV target */
 #define FIXTURE_HUGE        5000
@@ -99,7 +103,7 @@ static inline void fixture_chain(struct zone_txn *txn, char letter, unsigned lin
     for (unsigned i = 0; i < links; i++) {
         char name[16], target[64];
         (void)snprintf(name, sizeof name, "%c%u", letter, i);
-        (void)snprintf(target, sizeof target, "%c%u.prod.svc.cluster.local", letter, i + 1);
+        (void)snprintf(target, sizeof target, "%c%u.prod.svc." FIXTURE_ZONE, letter, i + 1);
         fixture_external(txn, name, i + 1 < links ? target : last);
     }
 }
@@ -121,13 +125,13 @@ static inline void fixture_load(struct zone_txn *txn)
     fixture_headless(txn, "big", 1000, FIXTURE_BIG, false, false, false);
     fixture_headless(txn, "huge", 5000, FIXTURE_HUGE, true, false, false);
     fixture_external(txn, "ext", "www.example.com");
-    fixture_external(txn, "ext-in", "api.prod.svc.cluster.local");
-    fixture_external(txn, "ext-dead", "gone.prod.svc.cluster.local");
-    fixture_external(txn, "self", "self.prod.svc.cluster.local");
-    fixture_external(txn, "loop-a", "loop-b.prod.svc.cluster.local");
-    fixture_external(txn, "loop-b", "loop-a.prod.svc.cluster.local");
-    fixture_chain(txn, 'c', FIXTURE_CHAIN, "api.prod.svc.cluster.local");
-    fixture_chain(txn, 's', FIXTURE_SHORT_CHAIN, "api.prod.svc.cluster.local");
+    fixture_external(txn, "ext-in", "api.prod.svc." FIXTURE_ZONE);
+    fixture_external(txn, "ext-dead", "gone.prod.svc." FIXTURE_ZONE);
+    fixture_external(txn, "self", "self.prod.svc." FIXTURE_ZONE);
+    fixture_external(txn, "loop-a", "loop-b.prod.svc." FIXTURE_ZONE);
+    fixture_external(txn, "loop-b", "loop-a.prod.svc." FIXTURE_ZONE);
+    fixture_chain(txn, 'c', FIXTURE_CHAIN, "api.prod.svc." FIXTURE_ZONE);
+    fixture_chain(txn, 's', FIXTURE_SHORT_CHAIN, "api.prod.svc." FIXTURE_ZONE);
     zone_txn_loaded(txn, 1);
 }
 
@@ -137,7 +141,7 @@ static const struct naming_address fixture_ns = {4, {10, 96, 0, 10}};
 /* is_loaded false: before the first load (K-SYNC). */
 static inline void fixture_init(struct fixture *f, bool is_loaded)
 {
-    const struct zones_opts opts = {.zone_name = "cluster.local",
+    const struct zones_opts opts = {.zone_name = FIXTURE_ZONE,
                                     .ns_addresses = &fixture_ns,
                                     .ns_address_count = 1,
                                     .reverse = fixture_reverse,
