@@ -86,11 +86,16 @@ static const struct reason *find_leaf(const struct zone_version *version, const 
     return cow_find(&reason_cow_type, version->reasons, key, len);
 }
 
-static bool name_exists(const struct zone_version *version, const uint8_t *name)
+static const struct zone_node *find_node(const struct zone_version *version, const uint8_t *name)
 {
     uint8_t key[NAME_MAX_KEY];
     size_t len = name_key(name, key);
-    return cow_find(&node_cow_type, version->names, key, len) != NULL;
+    return cow_find(&node_cow_type, version->names, key, len);
+}
+
+static bool owns_records(const struct zone_node *node)
+{
+    return node && node->set_count > 0;
 }
 
 /* ---- ordinals of sets ---- */
@@ -181,13 +186,34 @@ static void put_path(struct text *t, const struct place *p)
 static void put_below(struct text *t, const struct zone_version *version, const struct place *p)
 {
     const struct reason *leaf = find_leaf(version, p->host);
-    if (leaf) {
+    if (owns_records(find_node(version, p->host))) {
+        puts_text(t, "endpoint ");
+        put_label(t, p->host);
+        puts_text(t, " of Service ");
+        put_path(t, p);
+        puts_text(t, " has no such name below it");
+    } else if (leaf) {
         put(t, reason_text(leaf), leaf->text_len);
     } else if (!put_ordinal(t, version, p)) {
         puts_text(t, "Service ");
         put_path(t, p);
-        puts_text(t, " has no endpoint ");
+        puts_text(t, " publishes no endpoint ");
         put_label(t, p->host);
+    }
+}
+
+/* At the name of a Service, or at names with underscores below it. */
+static void put_service(struct text *t, const struct zone_version *version, const struct place *p,
+                        const struct reason *service, const struct zone_match *match)
+{
+    if (service->text_len > 0 && !owns_records(find_node(version, p->service))) {
+        put(t, reason_text(service), service->text_len);
+    } else if (match->kind == MATCH_NODATA) { /* K-ENT: _tcp above the ports */
+        puts_text(t, "only names below it have records");
+    } else {
+        puts_text(t, "Service ");
+        put_path(t, p);
+        puts_text(t, p->has_more ? " has no such name below it" : " has no records");
     }
 }
 
@@ -200,8 +226,7 @@ size_t zone_why(const struct zone_version *version, const uint8_t *name,
         !find_place(version, name, &p))
         return 0;
     const struct reason *service = p.service ? find_leaf(version, p.service) : NULL;
-    bool owns_records = match->node && match->node->set_count > 0;
-    if (!service && !name_exists(version, p.ns)) {
+    if (!service && !find_node(version, p.ns)) {
         puts_text(&t, "no such namespace ");
         put_label(&t, p.ns);
     } else if (!p.service) {
@@ -209,16 +234,12 @@ size_t zone_why(const struct zone_version *version, const uint8_t *name,
     } else if (!service) {
         puts_text(&t, "no such Service ");
         put_path(&t, &p);
-    } else if (owns_records) {
+    } else if (owns_records(match->node)) {
         puts_text(&t, "the name has no record of this type");
     } else if (p.host) {
         put_below(&t, version, &p);
-    } else if (service->text_len > 0) {
-        put(&t, reason_text(service), service->text_len);
-    } else if (p.has_more) {
-        puts_text(&t, "Service ");
-        put_path(&t, &p);
-        puts_text(&t, " has no such name below it");
+    } else {
+        put_service(&t, version, &p, service, match);
     }
     return t.len;
 }

@@ -245,27 +245,39 @@ static void fill_slices(struct zone_feed *feed, struct arena *a, const struct st
     out->slices = slices;
 }
 
-/* Why a headless Service has no records at its own name; "" when it has, or says so by itself. */
+/* Endpoints of a Service that its slices list, and whether one of them is published. */
+static size_t count_listed(const struct naming_service *service, bool *is_published)
+{
+    size_t listed = 0;
+    *is_published = false;
+    for (size_t i = 0; i < service->slice_count && !*is_published; i++)
+        for (size_t n = 0; n < service->slices[i].endpoint_count && !*is_published; n++) {
+            listed++;
+            *is_published = service->slices[i].endpoints[n].ready || service->publish_not_ready;
+        }
+    return listed;
+}
+
+/* Why a Service has no records at its own name: said only while it has none, so that a ClusterIP
+ * without endpoints needs no look at zone.ignore-empty-service. */
 static void put_service_reason(struct zone_txn *txn, const struct object *obj,
                                const struct naming_service *service)
 {
     char text[REASON_TEXT_MAX * 2] = "";
-    size_t listed = 0;
-    bool is_published = service->type != NAMING_HEADLESS;
-    for (size_t i = 0; i < service->slice_count && !is_published; i++)
-        for (size_t n = 0; n < service->slices[i].endpoint_count && !is_published; n++) {
-            listed++;
-            is_published = service->slices[i].endpoints[n].ready || service->publish_not_ready;
-        }
-    if (!is_published)
+    bool is_published, has_selector = service_view(obj)->selector_count > 0;
+    size_t listed = count_listed(service, &is_published);
+    if (service->type == NAMING_EXTERNAL)
+        (void)snprintf(text, sizeof text, "externalName of Service %s/%s is an address, no name",
+                       service->ns, service->name);
+    else if (!is_published)
         (void)snprintf(text, sizeof text, "%s Service %s/%s %s",
-                       listed > 0                               ? "no endpoint of"
-                       : service_view(obj)->selector_count == 0 ? "no EndpointSlice of"
-                                                                : "no pod selected by",
+                       listed > 0     ? "no endpoint of"
+                       : has_selector ? "no pod selected by"
+                                      : "no EndpointSlice of",
                        service->ns, service->name,
-                       listed > 0                               ? "is Ready"
-                       : service_view(obj)->selector_count == 0 ? "lists an endpoint"
-                                                                : "has an address");
+                       listed > 0     ? "is Ready"
+                       : has_selector ? "has an address"
+                                      : "lists an endpoint");
     zone_txn_put_reason(txn, service->ns, service->name, NULL, text);
 }
 

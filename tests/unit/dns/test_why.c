@@ -95,16 +95,21 @@ static void negative_answers_say_why(void **state)
         {"db-6.db." P, A, "db-6 is about to be made"},
         {"db-7.db." P, A, "db-7 waits for db-6 to be Ready"},
         {"db-9.db." P, A, "db-9 is not among the 9 replicas of StatefulSet db, db-0 to db-8"},
-        {"db-07.db." P, A, "Service prod/db has no endpoint db-07"},
-        {"db-2147483648.db." P, A, "Service prod/db has no endpoint db-2147483648"},
-        {"-1.db." P, A, "Service prod/db has no endpoint -1"},
-        {"1.db." P, A, "Service prod/db has no endpoint 1"},
+        {"db-07.db." P, A, "Service prod/db publishes no endpoint db-07"},
+        {"db-2147483648.db." P, A, "Service prod/db publishes no endpoint db-2147483648"},
+        {"-1.db." P, A, "Service prod/db publishes no endpoint -1"},
+        {"1.db." P, A, "Service prod/db publishes no endpoint 1"},
         {"all-5.db." P, A, "all-5 cannot be made: no room"},
         {"all-0.db." P, A, "all-0 is not among the 1 replica of StatefulSet all, all-5 to all-5"},
         {"none-0.db." P, A, "none-0 is not among the 0 replicas of StatefulSet none"},
-        {"gone.db." P, A, "Service prod/db has no endpoint gone"},
+        {"gone.db." P, A, "Service prod/db publishes no endpoint gone"},
         {"_x._tcp.db." P, SRV, "Service prod/db has no such name below it"},
-        {"a.b.c.db." P, A, "Service prod/db has no endpoint c"},
+        {"_tcp.db." P, SRV, "only names below it have records"},
+        {"_udp.db." P, SRV, "Service prod/db has no such name below it"},
+        {"_pg._tcp.db-0.db." P, SRV, "endpoint db-0 of Service prod/db has no such name below it"},
+        {"_epoch.db-0.db." P, TXT, "endpoint db-0 of Service prod/db has no such name below it"},
+        {"_x.api." P, SRV, "Service prod/api has no such name below it"},
+        {"a.b.c.db." P, A, "Service prod/db publishes no endpoint c"},
         {"nope." P, A, "no such Service prod/nope"},
         {"a.nope." P, A, "no such Service prod/nope"},
         {"x.nowhere.svc." Z, A, "no such namespace nowhere"},
@@ -118,7 +123,7 @@ static void negative_answers_say_why(void **state)
         {"ext-dead." P, A, "no such Service prod/gone"}, /* of the name that the CNAME leads to */
         {"a\001\\\xff"
          "b.db." P,
-         A, "Service prod/db has no endpoint a\\001\\092\\255b"},
+         A, "Service prod/db publishes no endpoint a\\001\\092\\255b"},
         {"odd.db." P, A,
          "\xf0\x9f\x98\x80\xf0\x9f\x98\x80 0123456789012345678901234567890123456789012345678901234"
          "567890123456789012345678901234567890123456789\xf0\x9f\x98\x80\xf0\x9f\x98\x80"},
@@ -187,9 +192,10 @@ static void a_text_without_room_is_left_out_whole(void **state)
         assert_int_equal(count_of(&x.r, 2, SOA), 1);
         assert_true(x.len <= 512);
         if (ede)
-            assert_int_equal(len, 2 + strlen("Service prod/db has no endpoint " LONG60));
+            assert_int_equal(len, 2 + strlen("Service prod/db publishes no endpoint " LONG60));
         else
-            assert_true(x.len + 4 + 2 + strlen("Service prod/db has no endpoint " LONG60) > 512);
+            assert_true(x.len + 4 + 2 + strlen("Service prod/db publishes no endpoint " LONG60) >
+                        512);
         if (nsid == 1)
             assert_non_null(ede);
         if (nsid == DNS_NSID_MAX)
