@@ -74,13 +74,20 @@ static struct page_pin **pin_place(struct api_server *api)
     return oldest;
 }
 
-/* The snapshot of a revision that is kept already or is the applied one. */
+/* The snapshot of a revision that is kept already or is the applied one. While it is the applied
+ * one its age counts anew: who begins a list then has as long as anybody. */
 static struct page_pin *pin_keep(struct api_server *api, uint64_t revision)
 {
     struct store_view view;
     struct page_pin *p = pin_find(api, revision, &view);
-    if (p || store_applied(api->store).revision != revision)
+    if (store_applied(api->store).revision != revision)
         return p;
+    if (p) {
+        struct store_pin *old = p->pin;
+        p->pin = store_pin_new(api->store);
+        store_pin_free(old);
+        return p;
+    }
     struct page_pin **place = pin_place(api);
     pin_unref(*place);
     p = xcalloc(1, sizeof *p);

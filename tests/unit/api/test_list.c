@@ -50,6 +50,29 @@ static void pages_come_from_the_first_pages_snapshot(void **state)
     world_close(&w);
 }
 
+/* api.md 4: two lists of one revision, the second begun 200 s after the first; then time and writes
+ * pass. Each can be continued for 300 s from its own first page. */
+static void a_snapshot_is_kept_300_s_from_the_last_list_that_began_with_it(void **state)
+{
+    (void)state;
+    struct api_world w = world_open(1 << 20);
+    char target[512];
+    put_maps(&w, 0, 25, "x");
+    drop(&w, 200, "GET " CM "?limit=10", NULL, NULL);
+    clock_fake_advance((int64_t)200 * 1000000);
+    cJSON *page = ask(&w, 200, "GET " CM "?limit=10", NULL, NULL);
+    snprintf(target, sizeof target, "GET " CM "?limit=10&continue=%s", meta_of(page, "continue"));
+    cJSON_Delete(page);
+    put_maps(&w, 90, 91, "x");
+    clock_fake_advance((int64_t)299 * 1000000);
+    page = ask(&w, 200, target, NULL, NULL);
+    assert_string_equal(meta_of(cJSON_GetArrayItem(json_get(page, "items"), 0), "name"), "m-010");
+    cJSON_Delete(page);
+    clock_fake_advance((int64_t)2 * 1000000);
+    drop(&w, 410, target, NULL, NULL);
+    world_close(&w);
+}
+
 static void selectors_choose_and_unknown_fields_are_refused(void **state)
 {
     (void)state;
@@ -198,6 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_come_from_the_first_pages_snapshot),
+        cmocka_unit_test(a_snapshot_is_kept_300_s_from_the_last_list_that_began_with_it),
         cmocka_unit_test(selectors_choose_and_unknown_fields_are_refused),
         cmocka_unit_test(resource_versions_of_reads_are_kept),
         cmocka_unit_test(a_long_list_is_pulled_in_pieces),
