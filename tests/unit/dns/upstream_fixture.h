@@ -188,7 +188,9 @@ static inline struct response receive(int fd, uint8_t *bytes, bool is_tcp)
 
 static inline bool is_probe(const struct packet *p)
 {
-    return memmem(p->bytes, p->len, "loop-check", 10) != NULL;
+    uint8_t folded[sizeof p->bytes];
+    name_fold(folded, p->bytes, p->len);
+    return memmem(folded, p->len, "loop-check", 10) != NULL;
 }
 
 /* The header and question of a query as the beginning of a response: QR, RD, RA. */
