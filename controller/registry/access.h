@@ -7,7 +7,8 @@
  *   admin   everything
  *   reader  get, list, watch of everything
  *   node    reads what an agent needs; writes its own Node, its own Lease in kube-node-lease, the
- *           status of pods bound to it, their final deletion, and events
+ *           status of pods bound to it, their final deletion, and events of its own; what of these
+ *           objects is not its to say: node_role.c
  *   nobody  asks what it may (reviews), reads discovery; so may all others */
 #pragma once
 

@@ -105,6 +105,10 @@ bool tree_may_leave(const struct kind *kind, const cJSON *obj);
 int role_check(const struct verb *v, const struct kind *kind, const struct access_ask *ask,
                const struct object *obj, struct err *e);
 
+/* What ROLE_NODE may not write although the object is its own (node_role.c): ERR_FORBIDDEN. Fills
+ * in who reported a new event. Others: 0. */
+int node_role_admit(const struct change *c, cJSON *obj, struct err *e);
+
 /* ---- identities (identity.c) ---- */
 
 /* A new incarnation: a pod of a set is created or adopted. pod gets its epoch. */

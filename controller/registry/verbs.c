@@ -107,6 +107,8 @@ static int create_tree(const struct change *c, const char *ns, cJSON *body, stru
         return rc;
     if (is_named && (rc = choose_name(c->v, c->kind, ns, meta, e)) < 0)
         return rc;
+    if ((rc = node_role_admit(c, body, e)) < 0)
+        return rc;
     return s->admit ? s->admit(c, body, e) : 0;
 }
 
@@ -232,7 +234,8 @@ static int update_store(const struct change *c, cJSON *next, struct object **out
         *out = object_ref(c->before);
         return 0;
     }
-    if ((rc = validate(c, next, e)) < 0 || (s->admit && (rc = s->admit(c, next, e)) < 0))
+    if ((rc = validate(c, next, e)) < 0 || (rc = node_role_admit(c, next, e)) < 0 ||
+        (s->admit && (rc = s->admit(c, next, e)) < 0))
         return rc;
     if (is_new_generation(c, next))
         meta_bump_generation(json_get(next, "metadata"));

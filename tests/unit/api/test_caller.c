@@ -255,6 +255,82 @@ static void a_node_writes_nothing_of_others(void **state)
     world_close(&w);
 }
 
+#define NODES "/api/v1/nodes"
+
+static void a_node_does_not_steer_pods_to_itself(void **state) /* as NodeRestriction, R43 */
+{
+    (void)state;
+    struct api_world w = world_open(1 << 20);
+    w.peer = node_peer("system:node:n1");
+    expect(&w, 403, "POST " NODES,
+           "{\"metadata\":{\"name\":\"n1\",\"labels\":{\"node-role.kubernetes.io/db\":\"\","
+           "\"a.node-restriction.kubernetes.io/b\":\"\",\"a\":\"b\"}}}",
+           "nodes \"n1\" is forbidden: is not allowed to set the following labels: "
+           "a.node-restriction.kubernetes.io/b, node-role.kubernetes.io/db");
+    expect(&w, 403, "POST " NODES, "{\"metadata\":{\"name\":\"n1\",\"finalizers\":[\"a.b/c\"]}}",
+           "nodes \"n1\" is forbidden: node \"n1\" is not allowed to set finalizers");
+    drop(&w, 201, "POST " NODES, NULL,
+         "{\"metadata\":{\"name\":\"n1\",\"labels\":{\"kubernetes.io/hostname\":\"n1\",\"x/y\":"
+         "\"z\",\"a.kubelet.kubernetes.io/b\":\"\"}},\"spec\":{\"taints\":[{\"key\":\"new\","
+         "\"effect\":\"NoSchedule\"}]}}");
+    static const struct {
+        const char *target, *body, *message;
+    } refused[] = {
+        {"PATCH " NODES "/n1", "{\"spec\":{\"taints\":null}}",
+         "nodes \"n1\" is forbidden: node \"n1\" is not allowed to modify taints"},
+        {"PATCH " NODES "/n1",
+         "{\"metadata\":{\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\","
+         "\"name\":\"gone\",\"uid\":\"gone\"}]}}",
+         "nodes \"n1\" is forbidden: node \"n1\" is not allowed to modify ownerReferences"},
+        {"PATCH " NODES "/n1/status", "{\"metadata\":{\"finalizers\":[\"a.b/c\"]}}",
+         "nodes \"n1\" is forbidden: node \"n1\" is not allowed to modify finalizers"},
+        {"PATCH " NODES "/n1", "{\"metadata\":{\"labels\":{\"a.k8s.io/x\":\"y\"}}}",
+         "nodes \"n1\" is forbidden: is not allowed to modify labels: a.k8s.io/x"},
+        {"PATCH " NODES "/n1/status",
+         "{\"metadata\":{\"labels\":{\"node-restriction.kubernetes.io/x\":\"y\"}}}", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+        expect(&w, 403, refused[i].target, refused[i].body, refused[i].message);
+    drop(&w, 200, "PATCH " NODES "/n1", MERGE,
+         "{\"metadata\":{\"labels\":{\"x/y\":null,\"xkubernetes.io/a\":\"b\","
+         "\"topology.kubernetes.io/zone\":\"a\",\"node.kubernetes.io/b\":\"c\"}}}");
+    w.peer = local;
+    drop(&w, 200, "PATCH " NODES "/n1", MERGE,
+         "{\"metadata\":{\"labels\":{\"node-restriction.kubernetes.io/x\":\"y\"}},"
+         "\"spec\":{\"taints\":null}}");
+    w.peer = node_peer("system:node:n1");
+    expect(&w, 403, "PATCH " NODES "/n1",
+           "{\"metadata\":{\"labels\":{\"node-restriction.kubernetes.io/x\":null}}}", NULL);
+    drop(&w, 200, "PATCH " NODES "/n1", MERGE, "{\"spec\":{\"unschedulable\":true}}");
+    world_close(&w);
+}
+
+#define EVENTS "/api/v1/namespaces/default/events"
+#define ABOUT  "\"involvedObject\":{\"kind\":\"Pod\",\"namespace\":\"default\",\"name\":\"p\"}"
+
+static void a_node_reports_events_in_its_own_name(void **state)
+{
+    (void)state;
+    struct api_world w = world_open(1 << 20);
+    w.peer = node_peer("system:node:n1");
+    cJSON *e = ask(&w, 201, "POST " EVENTS, NULL, "{\"metadata\":{\"name\":\"a\"}," ABOUT "}");
+    assert_string_equal(json_str(json_get(e, "source"), "host", ""), "n1");
+    cJSON_Delete(e);
+    drop(&w, 201, "POST " EVENTS, NULL,
+         "{\"metadata\":{\"name\":\"b\"}," ABOUT ",\"reportingInstance\":\"n1\"}");
+    expect(
+        &w, 403, "POST " EVENTS,
+        "{\"metadata\":{\"name\":\"c\"}," ABOUT ",\"source\":{\"host\":\"n2\"}}",
+        "events \"c\" is forbidden: source.host or reportingInstance of a node's event is its own "
+        "name");
+    expect(&w, 403, "PATCH " EVENTS "/b", "{\"source\":{\"host\":\"n2\"}}", NULL);
+    drop(&w, 200, "PATCH " EVENTS "/a", MERGE, "{\"count\":2}");
+    w.peer = node_peer("system:node:n2");
+    expect(&w, 403, "PATCH " EVENTS "/a", "{\"count\":3}",
+           "events \"a\" is forbidden: a node may only change events that it reported");
+    world_close(&w);
+}
+
 static bool can_i(struct api_world *w, const char *verb, const char *resource, const char *name)
 {
     char body[256];
@@ -313,6 +389,8 @@ int main(void)
         cmocka_unit_test(a_reader_reads_everything_and_writes_nothing),
         cmocka_unit_test(a_node_writes_what_is_its_own),
         cmocka_unit_test(a_node_writes_nothing_of_others),
+        cmocka_unit_test(a_node_does_not_steer_pods_to_itself),
+        cmocka_unit_test(a_node_reports_events_in_its_own_name),
         cmocka_unit_test(reviews_say_what_requests_find),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
