@@ -33,7 +33,9 @@ struct version_log {
 };
 
 struct daemon {
-    const struct http_tls *tls; /* borrowed; NULL: none */
+    struct http_tls *tls; /* NULL: none */
+    struct file_seen tls_seen[3];
+    bool is_tls_stale; /* the files were changed, but could not be used */
     struct options options;
     struct reload reload;
     struct loop *loop;
@@ -66,7 +68,19 @@ void daemon_zones_stop(struct daemon *d);
 int daemon_dns_bind(struct daemon *d, struct err *e);
 int daemon_dns_start(struct daemon *d, struct err *e);
 void daemon_dns_unbind(struct daemon *d);
-/* The live options (K-RELOAD): all of *o, or nothing of it. */
+/* The live options of dns/: all of *o, or nothing of it. */
+int daemon_dns_reload(struct daemon *d, const struct options *o, struct err *e);
+
+/* cmd/daemon_tls.c. *out: NULL when no certificate is configured. */
+int daemon_tls_read(const struct options *o, struct http_tls **out, struct err *e);
+/* The files are now those that were read. */
+void daemon_tls_watch(struct daemon *d);
+/* *out: what changed files hold, owned by the caller; NULL when they are the same. */
+int daemon_tls_renew(struct daemon *d, struct http_tls **out, struct err *e);
+/* Takes fresh: new connections use it. */
+void daemon_tls_use(struct daemon *d, struct http_tls *fresh);
+
+/* cmd/daemon_reload.c: all of *o that can change while the daemon runs, or nothing of it. */
 int daemon_apply_options(void *arg, const struct options *o, struct err *e);
 
 /* cmd/daemon_rights.c: the last moment with privileges. */

@@ -191,17 +191,11 @@ int daemon_dns_bind(struct daemon *d, struct err *e)
     return dns_server_bind(&opts, zones_publish(d->zones), &d->dns, e);
 }
 
-/* The live options (K-RELOAD). */
-int daemon_apply_options(void *arg, const struct options *o, struct err *e)
+int daemon_dns_reload(struct daemon *d, const struct options *o, struct err *e)
 {
-    struct daemon *d = arg;
     const char *networks[NEAR_NETWORKS_MAX];
     struct dns_opts opts = dns_options(o, networks);
-    int rc = dns_server_reload(d->dns, &opts, e);
-    enum log_level level = LOG_INFO;
-    if (rc == 0 && log_level_parse(o->log_level, &level))
-        log_set_level(level);
-    return rc;
+    return dns_server_reload(d->dns, &opts, e);
 }
 
 void daemon_dns_unbind(struct daemon *d)

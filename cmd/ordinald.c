@@ -14,7 +14,7 @@
 #include "base/metrics.h"
 #include "cmd/daemon.h"
 #include "conf/conf.h"
-#include "controller/api/server.h"
+#include "controller/api/http_tls.h"
 #include "controller/store/store.h"
 
 enum { EXIT_CONFIG = 1, EXIT_START = 2 };
@@ -45,6 +45,7 @@ static void serve_until_stopped(struct daemon *d)
 {
     daemon_register_metrics(d);
     daemon_ready_start(d);
+    daemon_tls_watch(d);
     reload_start(&d->reload, d->loop);
     loop_run(d->loop);
     reload_stop(&d->reload);
@@ -73,9 +74,9 @@ static int run(struct daemon *d)
     return good ? EXIT_SUCCESS : EXIT_START;
 }
 
-/* Takes *options over for its time: a reload changes them. */
+/* Takes *options over for its time: a reload changes them; and tls for good. */
 static int serve(struct options *options, const char *file, const char *const *settings,
-                 size_t count, const struct http_tls *tls)
+                 size_t count, struct http_tls *tls)
 {
     struct daemon d = {.options = *options, .tls = tls};
     d.reload = (struct reload){.file = file,
@@ -98,6 +99,7 @@ static int serve(struct options *options, const char *file, const char *const *s
     int rc = run(&d);
     daemon_versions_stop(&d);
     loop_free(d.loop);
+    http_tls_free(d.tls);
     *options = d.options;
     return rc;
 }
@@ -122,14 +124,6 @@ static int print_help(void)
                "Exit codes: 0 after SIGTERM, 1 configuration error, 2 start failure.") < 0;
 }
 
-/* The files of TLS, as long as they can be read: a key may be root's alone. */
-static int tls_load(const struct options *o, struct http_tls **out, struct err *e)
-{
-    const struct http_tls_files files = {
-        .cert = o->api_tls_cert, .key = o->api_tls_key, .client_ca = o->api_tls_client_ca};
-    return *files.cert ? http_tls_new(&files, out, e) : 0;
-}
-
 enum mode { MODE_SERVE, MODE_CHECK, MODE_PRINT };
 
 static int configured(const char *file, const char *const *settings, size_t count, enum mode mode)
@@ -141,7 +135,7 @@ static int configured(const char *file, const char *const *settings, size_t coun
         (void)fprintf(stderr, "ordinald: %s\n", e.text);
         return EXIT_CONFIG;
     }
-    if (mode != MODE_PRINT && tls_load(&options, &tls, &e) < 0) {
+    if (mode != MODE_PRINT && daemon_tls_read(&options, &tls, &e) < 0) {
         (void)fprintf(stderr, "ordinald: %s\n", e.text);
         conf_fini(&options);
         return EXIT_CONFIG;
@@ -159,7 +153,7 @@ static int configured(const char *file, const char *const *settings, size_t coun
     } else if (mode == MODE_CHECK) {
         (void)puts("configuration ok");
     } else {
-        rc = serve(&options, file, settings, count, tls);
+        rc = serve(&options, file, settings, count, TAKE(tls));
     }
     http_tls_free(tls);
     conf_fini(&options);

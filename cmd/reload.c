@@ -11,26 +11,34 @@
 #define CHECK_US  INT64_C(30000000)
 #define JITTER_US INT64_C(15000000)
 
-/* What the file is now: all zero when there is none, or no such option. */
-static struct stat look(const char *path)
+struct file_seen file_look(const char *path)
 {
-    struct stat now = {0};
-    if (!path || !*path || stat(path, &now) != 0)
-        return (struct stat){0};
-    return now;
+    struct file_seen seen = {0};
+    if (!path || !*path || stat(path, &seen.now) != 0)
+        return (struct file_seen){0};
+    return seen;
 }
 
-static bool is_same(const struct stat *a, const struct stat *b)
+bool file_is_same(const struct file_seen *one, const struct file_seen *other)
 {
+    const struct stat *a = &one->now, *b = &other->now;
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static const char *watched(const struct reload *r, size_t i)
+{
+    const struct options *o = r->options;
+    const char *const files[RELOAD_FILES] = {r->file, o->dns_cookie_secret, o->api_tls_cert,
+                                             o->api_tls_key, o->api_tls_client_ca};
+    return files[i];
 }
 
 /* Before the files are read: one that changes meanwhile is then read again. */
 static void look_at_all(struct reload *r)
 {
-    r->file_seen = look(r->file);
-    r->secret_seen = look(r->options->dns_cookie_secret);
+    for (size_t i = 0; i < RELOAD_FILES; i++)
+        r->seen[i] = file_look(watched(r, i));
 }
 
 static void set_timer(struct reload *r)
@@ -42,8 +50,12 @@ static void set_timer(struct reload *r)
 static void on_timer(void *arg)
 {
     struct reload *r = arg;
-    struct stat file = look(r->file), secret = look(r->options->dns_cookie_secret);
-    if (!is_same(&file, &r->file_seen) || !is_same(&secret, &r->secret_seen))
+    bool is_changed = false;
+    for (size_t i = 0; i < RELOAD_FILES; i++) {
+        struct file_seen now = file_look(watched(r, i));
+        is_changed = is_changed || !file_is_same(&now, &r->seen[i]);
+    }
+    if (is_changed)
         reload_now(r, "a file has changed");
     set_timer(r);
 }

@@ -303,12 +303,14 @@ const struct conf_option options_table[] = {
      .type = OPT_STRING,
      FIELD(api_tls_cert),
      .fallback = "",
-     .help = "Certificate of the API with its chain, a PEM file."},
+     .help = "Certificate of the API with its chain, a PEM file. A new one is read on SIGHUP."},
     {.name = "api.tls-key",
      .type = OPT_STRING,
      FIELD(api_tls_key),
      .fallback = "",
-     .help = "Its key, a PEM file without passphrase, read before run.user is taken on."},
+     .help =
+         "Its key, a PEM file without passphrase, read before run.user is taken on; for a new one "
+         "run.user must be able to read it."},
     {.name = "api.tls-client-ca",
      .type = OPT_STRING,
      FIELD(api_tls_client_ca),

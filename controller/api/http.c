@@ -380,6 +380,19 @@ int http_listen_tcp(struct http_server *server, const char *address, const struc
     return 0;
 }
 
+void http_server_set_tls(struct http_server *server, const struct http_tls *tls)
+{
+    LIST_FOREACH(it, &server->listeners)
+    {
+        struct http_listener *l = LIST_ENTRY(it, struct http_listener, link);
+        if (!l->tls)
+            continue;
+        SSL_CTX_free(l->tls);
+        l->tls = tls->ctx;
+        CHECK(SSL_CTX_up_ref(l->tls) == 1);
+    }
+}
+
 static const struct http_listener *tcp_listener(const struct http_server *server, size_t i)
 {
     LIST_FOREACH(it, &server->listeners)

@@ -114,6 +114,9 @@ int http_listen_unix(struct http_server *server, const char *path, struct err *e
 /* "127.0.0.1:8001" or "[::1]:0". tls NULL: plain. ERR_INVALID, ERR_IO. */
 int http_listen_tcp(struct http_server *server, const char *address, const struct http_tls *tls,
                     struct err *e);
+/* New connections of the listeners with TLS use this one; those that are open keep what they have.
+ * tls is borrowed for the call. */
+void http_server_set_tls(struct http_server *server, const struct http_tls *tls);
 /* TCP listeners in order, with the ports they got. */
 size_t http_address_count(const struct http_server *server);
 const char *http_address(const struct http_server *server, size_t i);

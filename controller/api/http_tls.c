@@ -183,6 +183,11 @@ static int64_t expiry_us(const X509 *cert)
     return (int64_t)timegm(&tm) * 1000000;
 }
 
+int64_t http_tls_expires_us(const struct http_tls *tls)
+{
+    return expiry_us(SSL_CTX_get0_certificate(tls->ctx));
+}
+
 bool http_tls_subject_of(const SSL *ssl, struct http_tls_subject *out, const char **why)
 {
     *out = (struct http_tls_subject){0};

@@ -3,8 +3,8 @@
  *
  * TLS 1.2 and 1.3 with forward secrecy only. Every client shows a certificate of api.tls-client-ca
  * for client use; no renegotiation and no resumption, so that no session outlives a certificate.
- * The files are read once, before privileges are dropped. Control thread. Who may do what with it:
- * caller.h. */
+ * The files are read before privileges are dropped, and again when they have changed (K-RELOAD).
+ * Control thread. Who may do what with it: caller.h. */
 #pragma once
 
 #include <stdbool.h>
@@ -26,6 +26,8 @@ struct http_tls {
 /* ERR_IO or ERR_INVALID; the text names the option, the file and what is wrong with it. */
 int http_tls_new(const struct http_tls_files *files, struct http_tls **out, struct err *e);
 void http_tls_free(struct http_tls *tls); /* NULL is fine; connections keep what they use */
+/* The server's own certificate is good until then: wall clock, 0 when that cannot be told. */
+int64_t http_tls_expires_us(const struct http_tls *tls);
 
 /* Who the peer of an established connection is: the subject of its certificate. */
 #define HTTP_TLS_GROUPS_MAX 16

@@ -521,6 +521,11 @@ void api_server_stop(struct api_server *server)
     api_server_free(server);
 }
 
+void api_server_set_tls(struct api_server *server, const struct http_tls *tls)
+{
+    http_server_set_tls(server->http, tls);
+}
+
 size_t api_server_address_count(const struct api_server *server)
 {
     return http_address_count(server->http);

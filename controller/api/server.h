@@ -49,6 +49,8 @@ int api_server_start(const struct api_opts *opts, struct loop *loop, struct regi
                      struct api_server **out, struct err *e);
 /* Stops accepting, ends watches cleanly, answers what is in flight, frees. NULL is fine. */
 void api_server_stop(struct api_server *server);
+/* New connections over TLS use this one, borrowed for the call. */
+void api_server_set_tls(struct api_server *server, const struct http_tls *tls);
 size_t api_server_address_count(const struct api_server *server);
 const char *api_server_address(const struct api_server *server, size_t i); /* "127.0.0.1:34567" */
 bool api_server_address_is_tls(const struct api_server *server, size_t i);

@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -15,6 +16,7 @@ import warnings
 
 import harness
 from harness import DEADLINE_S, Daemon, Skip, until
+from test_reload import reloads
 
 PODS = "/api/v1/namespaces/default/pods"
 NOBODY = 65534
@@ -521,6 +523,65 @@ def test_files_that_cannot_be_used_are_named():
                                  "--set", cert, "--set", key, "--set", ca], capture_output=True, text=True, timeout=60)
         assert result.returncode in (1, 126, 127), result  # 126, 127: the build itself is closed to others
         assert result.returncode != 1 or "Permission denied" in result.stderr, result
+
+
+def test_a_new_certificate_is_read_on_sighup():
+    """K-RELOAD: open connections go on, new ones meet the new certificate; a bad one leaves the old one in use and is named."""
+    c = Certificates()  # of its own: the files change
+    try:
+        c.authority("next")
+        c.issue("later", "/CN=later", "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth", ca="next")
+        c.issue("bob", "/O=system:masters/CN=bob", ca="next")
+        with Daemon("api.listen=https://127.0.0.1:0", *c.settings()) as d:
+            host, port = d.https.rsplit(":", 1)
+
+            def connect(who, authority):
+                context = ssl.create_default_context(cafile=c.path(authority + ".crt"))
+                context.load_cert_chain(c.path(who + ".crt"), c.path(who + ".key"))
+                connection = http.client.HTTPSConnection(host, int(port), timeout=DEADLINE_S, context=context)
+                connection.connect()
+                return connection
+
+            def put(**files):
+                for name, source in files.items():
+                    with open(c.path(source), "rb") as f, open(c.path(name + ".new"), "wb") as out:
+                        out.write(f.read())
+                    os.rename(c.path(name + ".new"), c.path({"cert": "server.crt", "key": "server.key", "ca": "ca.crt"}[name]))
+
+            def hangup(result):
+                before = reloads(d, result)
+                d.process.send_signal(signal.SIGHUP)
+                until("a reload", lambda: reloads(d, result) > before)
+
+            def livez(connection):
+                connection.request("GET", "/livez")
+                return connection.getresponse().read()
+
+            shutil.copy(c.path("ca.crt"), c.path("first.crt"))
+            old = connect("admin", "first")
+            watch = connect("admin", "first")
+            watch.request("GET", "/api/v1/configmaps?watch=1")
+            stream = watch.getresponse()
+            assert livez(old) == b"ok"
+            put(cert="later.crt")  # not the certificate of this key
+            for _ in range(2):  # and it is still wrong when asked again
+                hangup("failure")
+                assert "api.tls-key: " + c.path("server.key") + ": is not the key of api.tls-cert" in d.log()
+            assert livez(old) == livez(connect("admin", "first")) == b"ok"
+            put(key="later.key", ca="next.crt")
+            hangup("success")
+            assert "msg=\"certificate, key and client authority read anew\"" in d.log(), d.log()
+            assert livez(connect("bob", "next")) == livez(old) == b"ok"
+            try:
+                assert livez(connect("admin", "next")) is None, "a client of the old authority got in"
+            except (ssl.SSLError, ConnectionError, http.client.RemoteDisconnected):
+                pass
+            d.must("POST", "/api/v1/namespaces/default/configmaps", {"metadata": {"name": "seen"}})
+            assert json.loads(stream.readline())["object"]["metadata"]["name"] == "seen"
+            hangup("success")
+            assert d.log().count("read anew") == 1  # nothing has changed
+    finally:
+        c.close()
 
 
 if __name__ == "__main__":

@@ -440,6 +440,43 @@ static void names_of_the_certificate_are_ours(void **state)
     world_free(w);
 }
 
+/* K-RELOAD: who is connected goes on, who connects finds the new files. */
+static void a_new_certificate_serves_new_connections(void **state)
+{
+    (void)state;
+    struct world *w = world_new((struct http_opts){0});
+    struct pair ca = pair_new(NULL, NULL, HOUR, SUBJECT("CN=next"));
+    struct pair own = pair_new(&ca, "serverAuth", HOUR, SUBJECT("CN=server"));
+    struct pair then = pair_new(&w->ca, "clientAuth", HOUR, SUBJECT("CN=a"));
+    struct pair now = pair_new(&ca, "clientAuth", HOUR, SUBJECT("CN=b"));
+    struct tls_client old = tls_open(w, &then, TLS1_3_VERSION);
+    assert_int_equal(tls_ask(&old, w->loop), 200);
+    write_pem(w->cert, &own, false);
+    write_pem(w->key, &own, true);
+    write_pem(w->client_ca, &ca, false);
+    const struct http_tls_files files = {.cert = w->cert, .key = w->key, .client_ca = w->client_ca};
+    struct err e = {0};
+    assert_int_equal(http_tls_new(&files, &w->tls, &e), 0);
+    http_server_set_tls(w->server, w->tls);
+    http_tls_free(TAKE(w->tls));
+    struct tls_client fresh = tls_open(w, &now, TLS1_3_VERSION);
+    assert_int_equal(tls_ask(&fresh, w->loop), 200);
+    assert_string_equal(w->seen, "b");
+    assert_int_equal(X509_cmp(SSL_get0_peer_certificate(fresh.ssl), own.cert), 0);
+    assert_int_equal(tls_ask(&old, w->loop), 200);
+    assert_string_equal(w->seen, "a");
+    struct tls_client refused = tls_open(w, &then, TLS1_3_VERSION);
+    assert_int_equal(tls_ask(&refused, w->loop), 0);
+    tls_close(&old);
+    tls_close(&fresh);
+    tls_close(&refused);
+    pair_free(&ca);
+    pair_free(&own);
+    pair_free(&then);
+    pair_free(&now);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -452,6 +489,7 @@ int main(void)
         cmocka_unit_test(handshakes_are_bounded_apart),
         cmocka_unit_test(renegotiation_is_refused),
         cmocka_unit_test(names_of_the_certificate_are_ours),
+        cmocka_unit_test(a_new_certificate_serves_new_connections),
     };
     signal(SIGPIPE, SIG_IGN); /* as the daemon does */
     return cmocka_run_group_tests(tests, NULL, NULL);

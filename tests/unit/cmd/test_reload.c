@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -119,6 +120,31 @@ static void a_new_cookie_key_is_seen(void **state)
     end(&s);
 }
 
+static void a_new_certificate_is_seen(void **state)
+{
+    (void)state; /* K-RELOAD: the files of TLS, whose paths stay */
+    struct setup s;
+    begin(&s);
+    char *const paths[] = {xasprintf("%s.cert", s.file), xasprintf("%s.key", s.file),
+                           xasprintf("%s.ca", s.file)};
+    free(s.options.api_tls_cert);
+    free(s.options.api_tls_key);
+    free(s.options.api_tls_client_ca);
+    s.options.api_tls_cert = paths[0]; /* the options own them now */
+    s.options.api_tls_key = paths[1];
+    s.options.api_tls_client_ca = paths[2];
+    for (unsigned i = 0; i < 3; i++) {
+        write_text(paths[i], "x\n");
+        next_look(&s);
+        assert_int_equal(s.applied, i + 1);
+    }
+    next_look(&s);
+    assert_int_equal(s.applied, 3);
+    for (size_t i = 0; i < 3; i++)
+        unlink(paths[i]);
+    end(&s);
+}
+
 static void a_bad_configuration_changes_nothing(void **state)
 {
     (void)state;
@@ -152,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_are_looked_at_every_half_minute),
         cmocka_unit_test(a_new_cookie_key_is_seen),
+        cmocka_unit_test(a_new_certificate_is_seen),
         cmocka_unit_test(a_bad_configuration_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
