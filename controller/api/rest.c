@@ -147,6 +147,9 @@ static int apply_patch(const struct write *w, cJSON **target, struct err *e)
     case BODY_JSON_PATCH:
         return patch_json(target, w->body, e);
     case BODY_MERGE_PATCH:
+        if (!cJSON_IsObject(w->body)) /* RFC 7386 would put it in the object's place */
+            return err_set(e, ERR_MALFORMED,
+                           "error decoding patch: a merge patch must be an object");
         return patch_merge(target, w->body, e);
     case BODY_STRATEGIC_PATCH:
         /* A Scale has no lists: both merges are the same. */
@@ -428,22 +431,23 @@ static void on_done(void *arg, enum store_outcome outcome, uint64_t revision, co
 
 /* ---- preparing ---- */
 
-static bool is_dry_run(const cJSON *opts, bool *ok)
+static int take_dry_run(struct api_request *r, const cJSON *opts, struct err *e)
 {
     const cJSON *list = json_get(opts, "dryRun"), *item;
-    bool dry = false;
     cJSON_ArrayForEach(item, list)
     {
-        dry = true;
-        *ok = *ok && cJSON_IsString(item) && strcmp(item->valuestring, "All") == 0;
+        const char *value = cJSON_IsString(item) ? item->valuestring : "";
+        if (strcmp(value, "All") != 0)
+            return err_set(e, ERR_MALFORMED,
+                           "dryRun: Unsupported value: \"%s\": supported values: \"All\"", value);
+        r->q.dry_run = true;
     }
-    return dry;
+    return 0;
 }
 
 static int prepare_delete(struct write *w, struct err *e)
 {
     struct api_request *r = w->r;
-    bool ok = true;
     w->del = r->q.del;
     if (!w->body)
         return 0;
@@ -458,8 +462,7 @@ static int prepare_delete(struct write *w, struct err *e)
     if (del.propagation == PROPAGATE_DEFAULT)
         del.propagation = r->q.del.propagation;
     w->del = del;
-    r->q.dry_run = is_dry_run(w->body, &ok) || r->q.dry_run;
-    return ok ? 0 : err_set(e, ERR_MALFORMED, "dryRun: supported values: \"All\"");
+    return take_dry_run(r, w->body, e);
 }
 
 static int collect(struct write *w, struct err *e)
@@ -491,7 +494,6 @@ static int collect(struct write *w, struct err *e)
 static int prepare_action(struct write *w, struct err *e)
 {
     struct api_request *r = w->r;
-    bool ok = true;
     w->is_action = r->route.sub != NULL || r->route.resource->form == RESOURCE_BINDING;
     if (!w->is_action)
         return 0;
@@ -499,8 +501,7 @@ static int prepare_action(struct write *w, struct err *e)
         w->key.name = json_str(json_get(w->body, "metadata"), "name", "");
     if (!*w->key.name)
         return err_set(e, ERR_MALFORMED, "name is required");
-    r->q.dry_run = is_dry_run(json_get(w->body, "deleteOptions"), &ok) || r->q.dry_run;
-    return ok ? 0 : err_set(e, ERR_MALFORMED, "dryRun: supported values: \"All\"");
+    return take_dry_run(r, json_get(w->body, "deleteOptions"), e);
 }
 
 static int prepare(struct write *w, struct err *e)

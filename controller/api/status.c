@@ -1,5 +1,6 @@
 #include "controller/api/status.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -110,9 +111,54 @@ static void put_head(struct buf_out *out, const char *status)
                status);
 }
 
+/* An error may be about another object than the request: the namespace that is not there, the Scale
+ * of a set. The sentences of these two codes begin with it, `Kind.group "name" is invalid`, and
+ * nobody else says it. */
+struct subject {
+    char kind[64], group[64], name[256];
+};
+
+static bool subject_parse(const struct err *e, struct subject *out)
+{
+    static const char kinds[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char groups[] = "abcdefghijklmnopqrstuvwxyz0123456789-.";
+    const char *after = e->code == ERR_INVALID     ? "\" is invalid: "
+                        : e->code == ERR_NOT_FOUND ? "\" not found"
+                                                   : NULL;
+    size_t kind = strspn(e->text, kinds);
+    const char *group = e->text + kind + (e->text[kind] == '.');
+    size_t group_len = strspn(group, groups);
+    const char *name = group + group_len;
+    const char *end = after && strncmp(name, " \"", 2) == 0 ? strstr(name + 1, after) : NULL;
+    if (!kind || !end || kind >= sizeof out->kind || group_len >= sizeof out->group ||
+        (size_t)(end - name) >= sizeof out->name + 2 || end < name + 2)
+        return false;
+    (void)snprintf(out->kind, sizeof out->kind, "%.*s", (int)kind, e->text);
+    (void)snprintf(out->group, sizeof out->group, "%.*s", (int)group_len, group);
+    (void)snprintf(out->name, sizeof out->name, "%.*s", (int)(end - name - 2), name + 2);
+    return true;
+}
+
+/* *of, or *room for what the error is about when that is something else. */
+static const struct status_of *subject_of(const struct err *e, const struct status_of *of,
+                                          struct subject *subject, struct status_of *room)
+{
+    if (!of || !subject_parse(e, subject) || strcmp(subject->kind, of->resource) == 0 ||
+        strcmp(subject->kind, of->kind_name) == 0)
+        return of;
+    *room = (struct status_of){.group = subject->group,
+                               .resource = subject->kind,
+                               .kind_name = subject->kind,
+                               .name = subject->name};
+    return room;
+}
+
 int status_write_err(struct buf_out *out, const struct err *e, const struct status_of *of)
 {
+    struct subject subject;
+    struct status_of room;
     int code = status_code(e->code);
+    of = subject_of(e, of, &subject, &room);
     put_head(out, "Failure");
     buf_puts(out, ",\"message\":");
     buf_put_json(out, e->text);

@@ -14,7 +14,8 @@
 
 int delete_opts_parse(const cJSON *body, struct delete_opts *out, struct err *e)
 {
-    static const char *const policies[] = {"Orphan", "Background", "Foreground", NULL};
+    static const char *const policies[] = {"Background", "Foreground", "Orphan", NULL};
+    static const char *const supported[] = {"Background", "Foreground", "Orphan", "nil", NULL};
     *out = (struct delete_opts){0};
     if (!body)
         return 0;
@@ -35,7 +36,7 @@ int delete_opts_parse(const cJSON *body, struct delete_opts *out, struct err *e)
         return fail_invalid_as("DeleteOptions.meta.k8s.io", "", e);
     }
     if (policy && !text_is_one_of(policy, policies)) {
-        issue_unsupported(&is, AT(NULL, "propagationPolicy"), policy, policies);
+        issue_unsupported(&is, AT(NULL, "propagationPolicy"), policy, supported);
         return fail_invalid_as("DeleteOptions.meta.k8s.io", "", e);
     }
     if (policy)

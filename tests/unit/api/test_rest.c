@@ -454,6 +454,54 @@ static void methods_and_paths_that_do_not_go_together_are_405(void **state)
     world_close(&w);
 }
 
+static void a_merge_patch_is_an_object(void **state) /* A26 */
+{
+    (void)state;
+    struct api_world w = world_open(1 << 20);
+    put_maps(&w, 0, 1, "x");
+    drop(&w, 400, "PATCH " CM "/m-000", MERGE, "[]");
+    drop(&w, 400, "PATCH " CM "/m-000", MERGE, "null");
+    drop(&w, 400, "PATCH " CM "/m-000", STRATEGIC, "[]");
+    drop(&w, 400, "PATCH " CM "/m-000", JSON_PATCH, "{}");
+    drop(&w, 200, "PATCH " CM "/m-000", MERGE, "{}");
+    world_close(&w);
+}
+
+static void expect_details(struct api_world *w, int status, const char *target, const char *type,
+                           const char *body, const char *kind, const char *group, const char *name)
+{
+    cJSON *reply = ask(w, status, target, type, body);
+    const cJSON *details = json_get(reply, "details");
+    assert_string_equal(json_str(details, "kind", ""), kind);
+    assert_string_equal(json_str(details, "group", ""), group);
+    assert_string_equal(json_str(details, "name", ""), name);
+    cJSON_Delete(reply);
+}
+
+/* Section 8: details name what the message is about, which may be something else than was asked
+ * for. */
+static void details_name_what_the_message_is_about(void **state) /* A23, A29, A31 */
+{
+    (void)state;
+    struct api_world w = world_open(1 << 20);
+    put_maps(&w, 0, 1, "x");
+    drop(&w, 201, "POST " SET, NULL, kubia);
+    expect_details(&w, 404, "POST /api/v1/namespaces/none/configmaps", NULL,
+                   "{\"metadata\":{\"name\":\"a\"}}", "namespaces", "", "none");
+    expect_details(&w, 422, "PATCH " SET "/kubia/scale", MERGE, "{\"spec\":{\"replicas\":-1}}",
+                   "Scale", "autoscaling", "kubia");
+    expect_details(&w, 422, "DELETE " CM "/m-000", NULL, "{\"propagationPolicy\":\"x\"}",
+                   "DeleteOptions", "meta.k8s.io", "");
+    expect_details(&w, 422, "DELETE " CM "/m-000?propagationPolicy=x", NULL, NULL, "DeleteOptions",
+                   "meta.k8s.io", "");
+    expect_details(&w, 409, "POST " SET, NULL, kubia, "statefulsets", "apps", "kubia");
+    expect_details(&w, 422, "POST " SET, NULL, "{\"metadata\":{\"name\":\"a\"}}", "StatefulSet",
+                   "apps", "a");
+    expect_details(&w, 404, "GET /apis/events.k8s.io/v1/namespaces/default/events/e", NULL, NULL,
+                   "events", "events.k8s.io", "e");
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,6 +517,8 @@ int main(void)
         cmocka_unit_test(bad_options_are_told_as_such),
         cmocka_unit_test(identities_show_the_node_of_the_present_pod),
         cmocka_unit_test(methods_and_paths_that_do_not_go_together_are_405),
+        cmocka_unit_test(a_merge_patch_is_an_object),
+        cmocka_unit_test(details_name_what_the_message_is_about),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
