@@ -46,7 +46,7 @@ MUTATIONS = [
         ("controller/registry/identity.c",
          "view->host_network ? strings(NULL, 0) : strings(view->ips, view->ip_count));", "strings(NULL, 0));")]),
     ("fence-not-made", "a forced deletion leaves no fence (R44)", SIMULATOR, [
-        ("controller/registry/identity.c", "    if (forced || is_fenced) {\n        add_fence(tree, pod);\n",
+        ("controller/registry/identity.c", "    if (forced || is_fenced) {\n        add_fence(tree, pod, names);\n",
          "    if (forced || is_fenced) {\n")]),
     ("fence-ignored", "what a fenced incarnation reports is believed (R44)", SIMULATOR, [
         ("controller/registry/pod.c", "if (is_report && identity_is_fenced(",

@@ -11,7 +11,7 @@
  * - epoch, podUID, nodeName, claims: of the present or last incarnation; the node as known at its
  *   end
  * - incarnations: the last 16, each with epoch, uid, nodeName, addresses, claims, from, until, why
- * - fences: each with uid, epoch, nodeName, addresses, since
+ * - fences: each with uid, epoch, nodeName, addresses, claims, since
  * - fencedUIDs, fencedNodes, addresses: drawn from fences, for the indexes and for readers
  *
  * An address in a fence is out of the pool (registry_address_is_free) and refused in pod status
@@ -282,7 +282,7 @@ static const char *end_reason(const cJSON *pod, bool forced)
     return strcmp(phase, "Failed") == 0 || strcmp(phase, "Succeeded") == 0 ? phase : "Deleted";
 }
 
-static void add_fence(cJSON *tree, const struct object *pod)
+static void add_fence(cJSON *tree, const struct object *pod, const cJSON *claims)
 {
     const struct pod_view *view = pod_view(pod);
     cJSON *fence = fence_find(tree, pod->uid);
@@ -296,6 +296,7 @@ static void add_fence(cJSON *tree, const struct object *pod)
     json_set_str(fence, "nodeName", view->node);
     json_set(fence, "addresses",
              view->host_network ? strings(NULL, 0) : strings(view->ips, view->ip_count));
+    json_set(fence, "claims", tree_dup(claims));
     summarize(tree);
 }
 
@@ -314,7 +315,7 @@ int identity_fence(const struct verb *v, const struct object *pod, struct err *e
     cJSON *tree = identity_tree(before, pod->ns, pod->name), *pod_tree = object_tree(pod);
     cJSON *names = claim_names(pod_tree);
     cJSON_Delete(pod_tree);
-    add_fence(tree, pod);
+    add_fence(tree, pod, names);
     struct claim_mark mark = {.fenced = pod->uid};
     int rc = mark_claims(v, pod->ns, names, &mark, e);
     cJSON_Delete(names);
@@ -347,7 +348,7 @@ int identity_end(const struct verb *v, const struct object *pod, bool forced, st
     (void)snprintf(epoch, sizeof(epoch), "%llu", (unsigned long long)view->epoch);
     struct claim_mark mark = {.epoch = "", .was = epoch};
     if (forced || is_fenced) {
-        add_fence(tree, pod);
+        add_fence(tree, pod, names);
         mark = (struct claim_mark){.fenced = pod->uid};
     }
     int rc = mark_claims(v, pod->ns, names, &mark, e);
@@ -372,19 +373,37 @@ bool identity_is_fenced(const struct verb *v, const char *ns, const char *pod, c
     return false;
 }
 
-/* Claims of a released incarnation lose the mark, unless a later fence holds it. */
-static int unmark_claims(const struct verb *v, const char *ns, const cJSON *tree, const char *uid,
-                         struct err *e)
+static bool lists(const cJSON *names, const char *name)
 {
-    const cJSON *names = json_get(tree, "claims");
+    for (const cJSON *it = names ? names->child : NULL; it; it = it->next)
+        if (strcmp(it->valuestring, name) == 0)
+            return true;
+    return false;
+}
+
+/* Who else may still have the claim: the last fence that lists it, "" none. */
+static const char *other_holder(const cJSON *tree, const char *claim)
+{
+    const cJSON *fences = json_get(tree, "fences");
+    for (const cJSON *it = last_of(fences); it; it = it == fences->child ? NULL : it->prev)
+        if (lists(json_get(it, "claims"), claim))
+            return json_str(it, "uid", "");
+    return "";
+}
+
+/* The claims of a released incarnation lose its mark. names: of its fence, which is off the tree.
+ */
+static int unmark_claims(const struct verb *v, const char *ns, const cJSON *tree,
+                         const cJSON *names, const char *uid, struct err *e)
+{
     for (const cJSON *it = names ? names->child : NULL; it; it = it->next) {
         const struct object *claim = store_unit_find(v->unit, KIND_PVC, ns, it->valuestring);
         char holder[64];
-        const struct claim_mark mark = {.fenced = ""};
-        int rc = claim && object_annotation(claim, ANNOTATION_FENCED, holder, sizeof(holder)) &&
-                         strcmp(holder, uid) == 0
-                     ? mark_claim(v, claim, &mark, e)
-                     : 0;
+        if (!claim || !object_annotation(claim, ANNOTATION_FENCED, holder, sizeof(holder)) ||
+            strcmp(holder, uid) != 0)
+            continue;
+        const struct claim_mark mark = {.fenced = other_holder(tree, it->valuestring)};
+        int rc = mark_claim(v, claim, &mark, e);
         if (rc < 0)
             return rc;
     }
@@ -403,14 +422,17 @@ int registry_identity_release(const struct verb *v, const char *ns, const char *
     if (rc == 0 && v->role == ROLE_NODE && strcmp(json_str(fence, "nodeName", ""), v->node) != 0)
         rc = fail_forbidden(before->kind, pod,
                             "only the node of the fenced incarnation may confirm its end", e);
-    if (rc == 0)
-        rc = unmark_claims(v, ns, tree, uid, e);
+    cJSON *fences = json_get(tree, "fences");
+    if (rc == 0) {
+        fence = cJSON_DetachItemViaPointer(fences, fence);
+        const cJSON *claims = json_get(fence, "claims"); /* older fences do not tell */
+        rc = unmark_claims(v, ns, tree, claims ? claims : json_get(tree, "claims"), uid, e);
+        cJSON_Delete(fence);
+    }
     if (rc < 0) {
         cJSON_Delete(tree);
         return rc;
     }
-    cJSON *fences = json_get(tree, "fences");
-    cJSON_Delete(cJSON_DetachItemViaPointer(fences, fence));
     summarize(tree);
     const cJSON *history = json_get(tree, "incarnations");
     if (!fences->child && !(history && history->child)) { /* it was there for the fence alone */
