@@ -66,7 +66,7 @@ static const struct flag explain_flags[] = {
 
 const struct command command_explain = {
     "explain",
-    "NAME | pod/NAME | pvc/NAME | statefulset/NAME | service/NAME",
+    "NAME | pod/NAME | pvc/NAME | statefulset/NAME | service/NAME | namespace/NAME",
     "Says why a name, a pod, a claim or a set is not there, and what to do",
     explain_flags,
     run_explain,

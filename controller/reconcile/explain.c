@@ -40,6 +40,13 @@ static void explain_service(struct explain_gather *g, const char *ns, const char
     explain_service_plan(gather_service_view(g, ns, name), out);
 }
 
+static void explain_namespace(struct explain_gather *g, const char *ns, const char *name,
+                              struct explain *out)
+{
+    (void)ns;
+    explain_namespace_plan(gather_namespace_view(g, name), out);
+}
+
 typedef void explain_object_fn(struct explain_gather *g, const char *ns, const char *name,
                                struct explain *out);
 
@@ -52,6 +59,7 @@ static const struct {
     {KIND_STATEFULSET, explain_set, {"statefulset", "statefulsets", "sts", "statefulset.apps"}},
     {KIND_PVC, explain_claim, {"pvc", "persistentvolumeclaim", "persistentvolumeclaims", NULL}},
     {KIND_SERVICE, explain_service, {"service", "services", "svc", NULL}},
+    {KIND_NAMESPACE, explain_namespace, {"namespace", "namespaces", "ns", NULL}},
 };
 
 static explain_object_fn *find_kind(const char *word, size_t len)
@@ -68,7 +76,8 @@ static void explain_word(struct explain_gather *g, const char *ns, const char *n
                          struct explain *out)
 {
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-        if (view_find(&g->view, kinds[i].kind, ns, name)) {
+        if (view_find(&g->view, kinds[i].kind, kind_get(kinds[i].kind)->namespaced ? ns : "",
+                      name)) {
             kinds[i].explain(g, ns, name, out);
             return;
         }
@@ -116,12 +125,7 @@ static bool explain_service_name(struct explain_gather *g, const struct labels *
     const char *service = l->count > 2 ? l->text[l->count - 3] : NULL;
     const char *first = l->text[0], *second = l->text[1];
     if (!service) {
-        bool is_there = view_find(&g->view, KIND_NAMESPACE, "", ns) != NULL;
-        explain_say(out,
-                    is_there ? "namespace %s is there; the name has no records of its own"
-                             : "no such namespace %s",
-                    ns);
-        out->is_there = is_there;
+        explain_namespace(g, ns, ns, out);
     } else if (l->count == 3) {
         explain_service_plan(gather_service_view(g, ns, service), out);
     } else if (l->count == 4 && *first != '_') {
@@ -291,7 +295,7 @@ int explain_subject(struct explain_gather *g, const struct zone_version *version
         if (!explain)
             return err_set(e, ERR_INVALID,
                            "name: \"%.100s\" is no kind that can be explained: pod, pvc, "
-                           "statefulset or service",
+                           "statefulset, service or namespace",
                            subject);
         if (!slash[1] || strchr(slash + 1, '/'))
             return err_set(e, ERR_INVALID, "name: \"%.100s\" names no object", subject);

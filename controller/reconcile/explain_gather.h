@@ -31,6 +31,7 @@ const struct explain_set *gather_set_view(struct explain_gather *g, const char *
 
 /* ---- explain_names.c ---- */
 
+const struct explain_namespace *gather_namespace_view(struct explain_gather *g, const char *name);
 const struct explain_service *gather_service_view(struct explain_gather *g, const char *ns,
                                                   const char *name);
 /* `host` directly below a Service. */

@@ -4,12 +4,15 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/json.h"
 #include "controller/reconcile/explain_gather.h"
+#include "controller/reconcile/parts.h"
 #include "zones/naming.h"
 
 /* Pods that are looked at for one Service, ports that are named. */
-#define PODS_MOST  1000
-#define PORTS_MOST 16
+#define PODS_MOST   1000
+#define PORTS_MOST  16
+#define FENCES_MOST 8
 
 /* ---- Services ---- */
 
@@ -87,6 +90,50 @@ const struct explain_service *gather_service_view(struct explain_gather *g, cons
     count_endpoints(g, service, out);
     if (out->published == 0)
         out->selected = count_selected(g, service);
+    return out;
+}
+
+/* ---- namespaces ---- */
+
+/* The message of a condition that holds. */
+static const char *told(struct explain_gather *g, const cJSON *tree, const char *type)
+{
+    const cJSON *condition = condition_find(tree, type);
+    bool holds = strcmp(json_str(condition, "status", ""), "True") == 0;
+    return holds ? arena_strdup(&g->arena, json_str(condition, "message", "")) : "";
+}
+
+static void gather_fences(struct explain_gather *g, struct explain_namespace *out)
+{
+    struct explain_fence *fences = arena_alloc(&g->arena, FENCES_MOST * sizeof *fences);
+    struct view_cursor cur;
+    size_t seen = 0;
+    out->fences = fences;
+    for (view_seek(&cur, &g->view, KIND_IDENTITY, out->name, NULL); cur.object && seen < PODS_MOST;
+         view_next(&cur), seen++)
+        for (size_t i = 0; i < identity_view(cur.object)->fenced_count; i++)
+            if (out->fence_count < FENCES_MOST)
+                fences[out->fence_count++] = (struct explain_fence){
+                    .pod = cur.object->name, .node = fence_node(identity_view(cur.object), i)};
+            else
+                out->more_fences++;
+}
+
+const struct explain_namespace *gather_namespace_view(struct explain_gather *g, const char *name)
+{
+    struct explain_namespace *out = arena_alloc(&g->arena, sizeof *out);
+    *out = (struct explain_namespace){
+        .name = arena_strdup(&g->arena, name), .content = "", .finalizers = ""};
+    const struct object *ns = view_find(&g->view, KIND_NAMESPACE, "", name);
+    out->exists = ns != NULL;
+    out->is_terminating = ns && ns->deleted_us;
+    if (!out->is_terminating)
+        return out;
+    cJSON *tree = object_tree(ns);
+    out->content = told(g, tree, "NamespaceContentRemaining");
+    out->finalizers = told(g, tree, "NamespaceFinalizersRemaining");
+    cJSON_Delete(tree);
+    gather_fences(g, out);
     return out;
 }
 

@@ -445,6 +445,40 @@ void explain_set_plan(const struct explain_set *view, struct explain *out)
     out->depth--;
 }
 
+/* ---- namespaces ---- */
+
+void explain_namespace_plan(const struct explain_namespace *view, struct explain *out)
+{
+    if (!view->exists) {
+        explain_say(out, "no such namespace %s", view->name);
+        return;
+    }
+    out->is_there = !view->is_terminating;
+    if (!view->is_terminating) {
+        explain_say(out, "namespace %s is there; the name has no records of its own", view->name);
+        return;
+    }
+    explain_say(out, "namespace %s is being deleted", view->name);
+    out->depth++;
+    for (size_t i = 0; i < view->fence_count; i++) {
+        const struct explain_fence *fence = &view->fences[i];
+        explain_say(out,
+                    "pod %s was removed by force and may still run on node %s: its fence stays",
+                    fence->pod, fence->node);
+        explain_hint(out,
+                     "let the agent of node %s confirm the end, or delete Node %s when it will not "
+                     "return",
+                     fence->node, fence->node);
+    }
+    if (view->more_fences > 0)
+        explain_say(out, "%zu more fences stay", view->more_fences);
+    if (*view->finalizers)
+        explain_say(out, "%s", view->finalizers);
+    if (*view->content)
+        explain_say(out, "%s", view->content);
+    out->depth--;
+}
+
 /* ---- names ---- */
 
 /* True when there is such a Service; says so when not. */

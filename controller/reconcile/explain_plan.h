@@ -113,6 +113,19 @@ struct explain_service {
     size_t selected;                  /* pods that match the selector */
 };
 
+/* A fenced incarnation that keeps its namespace (R44). */
+struct explain_fence {
+    const char *pod, *node;
+};
+
+struct explain_namespace {
+    const char *name;
+    bool exists, is_terminating;
+    const char *content, *finalizers; /* what is left, in the words of its conditions; "" nothing */
+    const struct explain_fence *fences;
+    size_t fence_count, more_fences;
+};
+
 /* A name directly below a Service. */
 struct explain_host {
     const struct explain_service *service;
@@ -143,6 +156,7 @@ struct explain_address {
 void explain_claim_plan(const struct explain_claim *view, struct explain *out);
 void explain_pod_plan(const struct explain_pod *view, struct explain *out);
 void explain_set_plan(const struct explain_set *view, struct explain *out);
+void explain_namespace_plan(const struct explain_namespace *view, struct explain *out);
 void explain_service_plan(const struct explain_service *view, struct explain *out);
 void explain_host_plan(const struct explain_host *view, struct explain *out);
 void explain_port_plan(const struct explain_port *view, struct explain *out);
