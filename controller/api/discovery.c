@@ -87,12 +87,9 @@ static bool is_of(const struct resource *r, const struct api_group *g)
     return strcmp(r->group, g->name) == 0 && strcmp(r->version, g->version) == 0;
 }
 
-static void write_resources(struct buf_out *out, const struct api_group *g)
+static void put_resources(struct buf_out *out, const struct api_group *g,
+                          void (*put)(struct buf_out *out, const struct resource *r))
 {
-    buf_printf(out,
-               "{\"kind\":\"APIResourceList\",\"apiVersion\":\"v1\",\"groupVersion\":\"%s%s%s\","
-               "\"resources\":[",
-               g->name, *g->name ? "/" : "", g->version);
     bool first = true;
     for (size_t i = 0; i < resource_count(); i++) {
         const struct resource *r = resource_get(i);
@@ -101,8 +98,17 @@ static void write_resources(struct buf_out *out, const struct api_group *g)
         if (!first)
             buf_putc(out, ',');
         first = false;
-        put_legacy_resource(out, r);
+        put(out, r);
     }
+}
+
+static void write_resources(struct buf_out *out, const struct api_group *g)
+{
+    buf_printf(out,
+               "{\"kind\":\"APIResourceList\",\"apiVersion\":\"v1\",\"groupVersion\":\"%s%s%s\","
+               "\"resources\":[",
+               g->name, *g->name ? "/" : "", g->version);
+    put_resources(out, g, put_legacy_resource);
     buf_puts(out, "]}\n");
 }
 
@@ -155,16 +161,7 @@ static void put_aggregated_group(struct buf_out *out, const struct api_group *g)
         buf_printf(out, "\"name\":\"%s\",", g->name);
     buf_printf(out, "\"creationTimestamp\":null},\"versions\":[{\"version\":\"%s\",\"resources\":[",
                g->version);
-    bool first = true;
-    for (size_t i = 0; i < resource_count(); i++) {
-        const struct resource *r = resource_get(i);
-        if (!is_of(r, g))
-            continue;
-        if (!first)
-            buf_putc(out, ',');
-        first = false;
-        put_resource(out, r);
-    }
+    put_resources(out, g, put_resource);
     buf_puts(out, "],\"freshness\":\"Current\"}]}");
 }
 

@@ -106,29 +106,14 @@ static void queue_services_of(struct runner *runner, struct endpoints *state,
     }
 }
 
-static bool labels_equal(const struct object *a, const struct object *b)
-{
-    if (a->label_count != b->label_count)
-        return false;
-    for (size_t i = 0; i < a->label_count; i++)
-        if (strcmp(a->labels[i].key, b->labels[i].key) != 0 ||
-            strcmp(a->labels[i].value, b->labels[i].value) != 0)
-            return false;
-    return true;
-}
-
-static bool is_finished(const struct pod_view *pod)
-{
-    return pod->phase == POD_SUCCEEDED || pod->phase == POD_FAILED;
-}
-
 /* True when no slice can look different for it. */
 static bool is_same_endpoint(const struct object *a, const struct object *b)
 {
     const struct pod_view *x = pod_view(a), *y = pod_view(b);
-    if (strcmp(a->uid, b->uid) != 0 || x->ready != y->ready || is_finished(x) != is_finished(y) ||
+    if (strcmp(a->uid, b->uid) != 0 || x->ready != y->ready ||
+        pod_phase_is_final(x->phase) != pod_phase_is_final(y->phase) ||
         (a->deleted_us != 0) != (b->deleted_us != 0) || x->ip_count != y->ip_count ||
-        strcmp(x->node, y->node) != 0 || !labels_equal(a, b))
+        strcmp(x->node, y->node) != 0 || !object_labels_equal(a, b))
         return false;
     for (size_t i = 0; i < x->ip_count; i++)
         if (strcmp(x->ips[i], y->ips[i]) != 0)
@@ -139,7 +124,7 @@ static bool is_same_endpoint(const struct object *a, const struct object *b)
 /* A pod without address is in no slice, whatever else changes about it. */
 static bool may_be_endpoint(const struct object *pod)
 {
-    return pod && pod_view(pod)->ip_count > 0 && !is_finished(pod_view(pod));
+    return pod && pod_view(pod)->ip_count > 0 && !pod_phase_is_final(pod_view(pod)->phase);
 }
 
 static void on_pod(struct runner *runner, struct endpoints *state, const struct store_view *view,
@@ -151,7 +136,7 @@ static void on_pod(struct runner *runner, struct endpoints *state, const struct 
         return;
     if (change->after)
         queue_services_of(runner, state, view, change->after);
-    if (change->before && !(change->after && labels_equal(change->before, change->after)))
+    if (change->before && !(change->after && object_labels_equal(change->before, change->after)))
         queue_services_of(runner, state, view, change->before);
 }
 
@@ -280,7 +265,7 @@ static void add_pod(struct gather *g, const struct object *obj)
                                                     .ip_count = v->ip_count,
                                                     .ports = v->ports,
                                                     .port_count = v->port_count,
-                                                    .is_finished = is_finished(v),
+                                                    .is_finished = pod_phase_is_final(v->phase),
                                                     .is_ready = v->ready,
                                                     .is_terminating = obj->deleted_us != 0};
 }

@@ -81,7 +81,7 @@ static void find_holder(struct explain_gather *g, struct explain_claim *out)
     index_claim(term, out->ns, out->name);
     for (index_seek(&cur, &g->view, KIND_POD, term); cur.object; index_next(&cur)) {
         enum pod_phase phase = pod_view(cur.object)->phase;
-        if (*pod_view(cur.object)->node && phase != POD_SUCCEEDED && phase != POD_FAILED)
+        if (*pod_view(cur.object)->node && !pod_phase_is_final(phase))
             out->holder = cur.object->name;
     }
 }

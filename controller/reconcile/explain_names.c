@@ -270,8 +270,7 @@ static const struct object *holder_of(const struct explain_gather *g, enum kind_
     index_address(term, address);
     const struct object *found = NULL;
     for (index_seek(&cur, &g->view, kind, term); cur.object; index_next(&cur)) {
-        bool is_ended = kind == KIND_POD && (pod_view(cur.object)->phase == POD_SUCCEEDED ||
-                                             pod_view(cur.object)->phase == POD_FAILED);
+        bool is_ended = kind == KIND_POD && pod_phase_is_final(pod_view(cur.object)->phase);
         if (!is_ended || !found)
             found = cur.object;
     }

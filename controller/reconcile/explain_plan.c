@@ -156,7 +156,7 @@ static const char *phase_word(enum pod_phase phase)
 
 static bool is_finished(const struct explain_pod *p)
 {
-    return p->phase == POD_FAILED || p->phase == POD_SUCCEEDED;
+    return pod_phase_is_final(p->phase);
 }
 
 static void say_node_trouble(const struct explain_pod *p, struct explain *out)

@@ -140,7 +140,7 @@ static const struct object *next_placed(struct view_cursor *cur)
 {
     for (; cur->object; view_next(cur)) {
         const struct pod_view *v = pod_view(cur->object);
-        if (*v->node && v->phase != POD_SUCCEEDED && v->phase != POD_FAILED)
+        if (*v->node && !pod_phase_is_final(v->phase))
             return cur->object;
     }
     return NULL;

@@ -455,7 +455,7 @@ static int collect_pod(struct nodes *n, const struct object *pod, bool node_is_g
         "DeletionByPodGC",
         node_is_gone ? "PodGC: node no longer exists" : "PodGC: node is out of service", true};
     int rc = 0;
-    if (pod_view(pod)->phase != POD_FAILED && pod_view(pod)->phase != POD_SUCCEEDED)
+    if (!pod_phase_is_final(pod_view(pod)->phase))
         rc = update_pod(&v, pod, set_disrupted, &end, e);
     if (rc >= 0)
         rc = delete_pod(&v, pod, true, e);

@@ -166,8 +166,7 @@ static void find_pods(const struct sync *s, struct found_pods *out)
 static int claim_pod(struct sync *s, const struct object *pod, int64_t now_us, struct err *e)
 {
     const struct owner_ref *owner = object_controller(pod);
-    enum pod_phase phase = pod_view(pod)->phase;
-    bool is_finished = phase == POD_FAILED || phase == POD_SUCCEEDED;
+    bool is_finished = pod_phase_is_final(pod_view(pod)->phase);
     bool is_member =
         strcmp(pod->ns, s->set->ns) == 0 &&
         selector_matches(&replicaset_view(s->set)->selector, pod->labels, pod->label_count);

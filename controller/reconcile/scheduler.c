@@ -72,8 +72,7 @@ static void node_set(struct scheduler *s, const char *name, const struct object 
 /* True when the pod takes a place on its node. */
 static bool takes_place(const struct object *pod)
 {
-    return pod && *pod_view(pod)->node && pod_view(pod)->phase != POD_SUCCEEDED &&
-           pod_view(pod)->phase != POD_FAILED;
+    return pod && *pod_view(pod)->node && !pod_phase_is_final(pod_view(pod)->phase);
 }
 
 static void count_pod(struct scheduler *s, const struct object *pod, int by)
@@ -117,17 +116,6 @@ static void forget_waiting(struct scheduler *s, const char *path)
     (void)keymap_take(&s->lonely, path);
 }
 
-static bool has_other_labels(const struct object *a, const struct object *b)
-{
-    if (a->label_count != b->label_count)
-        return true;
-    for (size_t i = 0; i < a->label_count; i++)
-        if (strcmp(a->labels[i].key, b->labels[i].key) != 0 ||
-            strcmp(a->labels[i].value, b->labels[i].value) != 0)
-            return true;
-    return false;
-}
-
 static void on_pod(struct runner *runner, struct scheduler *s, const struct store_change *change)
 {
     bool took = takes_place(change->before), takes = takes_place(change->after);
@@ -139,7 +127,7 @@ static void on_pod(struct runner *runner, struct scheduler *s, const struct stor
             queue_waiting(runner, s);
         else if (s->lonely.count > 0)
             runner_queue(runner, &scheduler_controller, EVERY_LONELY);
-    } else if (took && has_other_labels(change->before, change->after)) {
+    } else if (took && !object_labels_equal(change->before, change->after)) {
         queue_waiting(runner, s); /* another neighbour than it was */
     }
     if (is_to_place(change->after)) {

@@ -200,7 +200,7 @@ static void add_pod(struct sync *s, const struct object *pod, int32_t ordinal)
     s->pods[s->count++] = (struct set_pod){
         .ordinal = ordinal,
         .terminating = pod->deleted_us != 0,
-        .finished = v->phase == POD_FAILED || v->phase == POD_SUCCEEDED,
+        .finished = pod_phase_is_final(v->phase),
         .pending = v->phase == POD_PENDING,
         .has_phase = v->has_phase,
         .ready = ready,

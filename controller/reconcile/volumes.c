@@ -168,8 +168,8 @@ static void on_claim(struct volumes *state, const struct object *before, const s
  * pod that only its finalizers hold has stopped (R45), as one in a terminal phase has. */
 static bool is_using(const struct object *pod)
 {
-    return pod && *pod_view(pod)->node && pod_view(pod)->phase != POD_SUCCEEDED &&
-           pod_view(pod)->phase != POD_FAILED && !(pod->deleted_us && pod->grace_s == 0);
+    return pod && *pod_view(pod)->node && !pod_phase_is_final(pod_view(pod)->phase) &&
+           !(pod->deleted_us && pod->grace_s == 0);
 }
 
 /* R25: the end of a pod frees its claims. */

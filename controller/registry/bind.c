@@ -161,8 +161,7 @@ int verb_evict(const struct verb *v, const char *ns, const char *pod, const cJSO
     opts.resource_version = NULL; /* the condition makes another version */
     opts.confirms_nothing = true;
     const struct pod_view *view = pod_view(found);
-    if (!found->deleted_us && view->phase != POD_SUCCEEDED && view->phase != POD_FAILED &&
-        *view->node) {
+    if (!found->deleted_us && !pod_phase_is_final(view->phase) && *view->node) {
         cJSON *tree = object_tree(found);
         set_condition(tree, "DisruptionTarget", "EvictionByEvictionAPI", "Eviction API: evicting");
         rc = put(v, found, tree, e);

@@ -151,7 +151,7 @@ static int64_t pod_grace(const struct deletion *d)
 {
     const struct pod_view *pod = pod_view(d->obj);
     int64_t grace = d->opts->has_grace ? d->opts->grace_s : pod->grace_s;
-    if (*pod->node == '\0' || pod->phase == POD_SUCCEEDED || pod->phase == POD_FAILED)
+    if (*pod->node == '\0' || pod_phase_is_final(pod->phase))
         return 0;
     if (grace == 0 && !d->opts->has_grace)
         return 1; /* R41: a template does not free names that the node has not confirmed */
@@ -165,7 +165,7 @@ static int64_t pod_grace(const struct deletion *d)
 static bool is_forced(const struct deletion *d)
 {
     const struct pod_view *pod = pod_view(d->obj);
-    bool is_finished = pod->phase == POD_SUCCEEDED || pod->phase == POD_FAILED;
+    bool is_finished = pod_phase_is_final(pod->phase);
     if (*pod->node == '\0' || !d->opts->has_grace || d->grace_s != 0)
         return false;
     switch (d->v->role) {

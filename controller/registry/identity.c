@@ -452,7 +452,7 @@ static bool is_held(const struct verb *v, enum kind_id kind, const char *term)
     struct index_cursor cur;
     for (index_seek(&cur, &view, kind, term); cur.object; index_next(&cur)) {
         const struct pod_view *pod = kind == KIND_POD ? pod_view(cur.object) : NULL;
-        if (!pod || (pod->phase != POD_SUCCEEDED && pod->phase != POD_FAILED))
+        if (!pod || !pod_phase_is_final(pod->phase))
             return true;
     }
     return false;

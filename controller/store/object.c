@@ -451,6 +451,17 @@ void object_write(const struct object *obj, struct buf_out *out)
 
 /* ---- reading ---- */
 
+bool object_labels_equal(const struct object *a, const struct object *b)
+{
+    if (a->label_count != b->label_count)
+        return false;
+    for (size_t i = 0; i < a->label_count; i++)
+        if (strcmp(a->labels[i].key, b->labels[i].key) != 0 ||
+            strcmp(a->labels[i].value, b->labels[i].value) != 0)
+            return false;
+    return true;
+}
+
 const char *object_label(const struct object *obj, const char *key)
 {
     size_t low = 0, high = obj->label_count;

@@ -81,6 +81,7 @@ void object_write_at(const struct object *obj, uint64_t revision, struct buf_out
 
 /* NULL when absent. Borrowed. */
 const char *object_label(const struct object *obj, const char *key);
+bool object_labels_equal(const struct object *a, const struct object *b);
 /* Annotation value copied to out (size bytes with NUL, a longer value is cut), false when absent.
  * Reads the text's metadata. */
 bool object_annotation(const struct object *obj, const char *key, char *out, size_t size);

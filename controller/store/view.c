@@ -160,6 +160,11 @@ static enum pod_phase phase_of(const char *text)
     return *text ? POD_UNKNOWN : POD_PENDING;
 }
 
+bool pod_phase_is_final(enum pod_phase phase)
+{
+    return phase == POD_SUCCEEDED || phase == POD_FAILED;
+}
+
 /* Containers, then the init containers that keep running (sidecars). */
 static bool container_stays(const cJSON *container, bool is_init)
 {

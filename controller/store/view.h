@@ -15,6 +15,8 @@
 #include "controller/store/selector.h"
 
 enum pod_phase { POD_PENDING, POD_RUNNING, POD_SUCCEEDED, POD_FAILED, POD_UNKNOWN };
+/* Succeeded or Failed, which no pod leaves (R87). */
+bool pod_phase_is_final(enum pod_phase phase);
 
 struct port_view {
     const char *name, *protocol; /* protocol "TCP" when absent */
