@@ -69,7 +69,7 @@ grep -oE '^(static void )?[A-Za-z0-9_]+\(void \*\*state\)' tests/unit/*/test_*.c
 grep -oE '[(][A-Za-z0-9_]+[),]' tests/unit/*/test_*.c | sed -E 's#^tests/unit/##; s#\.c:.#: #; s#.$##' | sort -u >"$work/listed"
 {
     comm -12 "$work/defined" "$work/listed"
-    awk '/^SCENARIO\(/ { name = $0; sub(/.*\(/, "", name); wrapped = name == "" }
+    awk '/^SCENARIO\(/ { name = $0; sub(/^SCENARIO\(/, "", name); wrapped = name == "" }
         wrapped && /^ / { name = $1; wrapped = 0 }
         name != "" { sub(/,.*/, "", name); print FILENAME ": " name; name = "" }' tests/unit/*/test_*.c |
         sed -E 's#^tests/unit/##; s#\.c: #: #'

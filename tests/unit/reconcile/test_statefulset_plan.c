@@ -255,6 +255,22 @@ static void parallel_creation_is_bounded_per_sync(void **state)
     set_plan_fini(&plan);
 }
 
+/* The applier stops behind the batch in which a step failed, also under Parallel (R30). */
+static void r20_no_deletion_shares_a_batch_with_a_reference(void **state)
+{
+    (void)state;
+    struct row row = {"", "N=1 P", "0a 1a 2a", "1c 2c", ""};
+    struct set_pod pods[3];
+    struct set_plan_view view = view_of(&row, pods);
+    struct set_plan plan;
+    char steps[64];
+    statefulset_plan(&view, &plan);
+    format_steps(&plan, steps, sizeof steps);
+    assert_string_equal(steps, "@1! @2! -2 -1");
+    assert_true(plan.steps[1].batch < plan.steps[2].batch);
+    set_plan_fini(&plan);
+}
+
 static void names_give_ordinals_only_when_they_fit(void **state)
 {
     (void)state; /* R1, R2 */
@@ -530,6 +546,7 @@ int main(void)
         cmocka_unit_test(steps_follow_the_rules),
         cmocka_unit_test(status_counts_what_is_there),
         cmocka_unit_test(parallel_creation_is_bounded_per_sync),
+        cmocka_unit_test(r20_no_deletion_shares_a_batch_with_a_reference),
         cmocka_unit_test(names_give_ordinals_only_when_they_fit),
         cmocka_unit_test(whole_lives_keep_the_invariants_and_settle),
         cmocka_unit_test(revisions_follow_r50),
