@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -154,20 +155,19 @@ static int read_file(const char *path, char **text, size_t *len, struct err *e)
     return rc;
 }
 
-static int load_file(const char *path, struct options *o, struct err *e)
+/* *file holds what was read, for the lines; the caller's to end. */
+static int load_file(const char *path, struct yaml_file *file, struct options *o, struct err *e)
 {
     char *text = NULL;
     size_t len = 0;
-    struct yaml_file file = {0};
     struct err why = {0};
     int rc = read_file(path, &text, &len, e);
-    if (rc == 0 && (rc = yaml_parse(text, len, &file, &why)) < 0)
+    if (rc == 0 && (rc = yaml_parse(text, len, file, &why)) < 0)
         err_set(e, rc, "%s: %s", path, why.text);
-    if (rc == 0 && file.count > 1)
-        rc = file_error(e, path, file.docs[1].line, ERR_INVALID, "a second document");
-    if (rc == 0 && file.count == 1)
-        rc = load_document(path, &file.docs[0], o, e);
-    yaml_file_fini(&file);
+    if (rc == 0 && file->count > 1)
+        rc = file_error(e, path, file->docs[1].line, ERR_INVALID, "a second document");
+    if (rc == 0 && file->count == 1)
+        rc = load_document(path, &file->docs[0], o, e);
     free(text);
     return rc;
 }
@@ -267,17 +267,54 @@ static int check_across(struct options *o, struct err *e)
     return 0;
 }
 
+/* Length of a domain name in text without its last dot. */
+static size_t zone_text_len(const char *text, size_t len)
+{
+    return len > 0 && text[len - 1] == '.' ? len - 1 : len;
+}
+
+/* What is at or below the zone is answered here: a rule for it would never be obeyed. */
+static int check_forward_zones(const char *path, const struct yaml_file *file,
+                               const struct options *o, struct err *e)
+{
+    size_t zone_len = zone_text_len(o->zone_name, strlen(o->zone_name));
+    for (size_t i = 0; i < o->forward_zones.count; i++) {
+        char *suffix = xstrndup(o->forward_zones.items[i], strcspn(o->forward_zones.items[i], "="));
+        size_t len = zone_text_len(suffix, strlen(suffix));
+        bool is_inside = len >= zone_len &&
+                         strncasecmp(suffix + len - zone_len, o->zone_name, zone_len) == 0 &&
+                         (len == zone_len || suffix[len - zone_len - 1] == '.');
+        char text[ERR_TEXT_MAX];
+        (void)snprintf(text, sizeof text,
+                       "forward.zones: %s is answered here and never forwarded (zone.name: %s)",
+                       suffix, o->zone_name);
+        const cJSON *root = file->count == 1 ? file->docs[0].root : NULL;
+        const cJSON *forward = cJSON_GetObjectItemCaseSensitive(root, "forward");
+        const cJSON *zones = cJSON_GetObjectItemCaseSensitive(forward, "zones");
+        const cJSON *node = cJSON_GetObjectItemCaseSensitive(zones, suffix);
+        free(suffix);
+        if (is_inside)
+            return node ? file_error(e, path, yaml_line(&file->docs[0], node), ERR_INVALID, text)
+                        : err_set(e, ERR_INVALID, "%s", text);
+    }
+    return 0;
+}
+
 int conf_load(const char *path, const char *const *settings, size_t setting_count,
               struct options *out, struct err *e)
 {
     *out = (struct options){0};
     for (size_t i = 0; i < options_count; i++)
         value_default(out, &options_table[i]);
-    int rc = path ? load_file(path, out, e) : 0;
+    struct yaml_file file = {0};
+    int rc = path ? load_file(path, &file, out, e) : 0;
     if (rc == 0)
         rc = load_settings(settings, setting_count, out, e);
     if (rc == 0)
         rc = check_across(out, e);
+    if (rc == 0)
+        rc = check_forward_zones(path, &file, out, e);
+    yaml_file_fini(&file);
     if (rc < 0)
         conf_fini(out);
     return rc;

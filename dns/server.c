@@ -229,8 +229,28 @@ int dns_server_bind(const struct dns_opts *opts, struct publish *zones, struct d
     return 0;
 }
 
+/* A rule for names that are answered here would never be obeyed. */
+static int check_forward_zones(const struct dns_server *s, struct err *e)
+{
+    const struct zone_version *version = publish_current(s->shared.zones);
+    const struct forward_conf *conf = &s->shared.forward;
+    for (size_t i = 0; version && i < conf->zone_count; i++) {
+        const struct zone_apex *apex = zone_apex_find(version, conf->zones[i].name);
+        char text[NAME_TEXT_MAX];
+        if (!apex || (apex->reverse && version->reverse_fallthrough))
+            continue;
+        name_format(conf->zones[i].name, text);
+        return err_set(e, ERR_INVALID, "forward.zones: %s is answered here and never forwarded%s",
+                       text, apex->reverse ? " without zone.reverse-fallthrough" : "");
+    }
+    return 0;
+}
+
 int dns_server_start(struct dns_server *s, struct err *e)
 {
+    int forward_rc = check_forward_zones(s, e);
+    if (forward_rc < 0)
+        return forward_rc;
     for (unsigned w = 0; w < s->shared.worker_count; w++) {
         int rc = worker_start(s->shared.workers[w], e);
         if (rc < 0)

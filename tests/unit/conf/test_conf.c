@@ -149,6 +149,10 @@ static void wrong_files_name_the_line(void **state)
         {"forward:\n  zones: {a.test: \"127.0.0.1:53 ns.b.test\"}\n",
          "has an upstream that is no address"},
         {"forward:\n  zones: {a.test: \" \"}\n", "has no upstream"},
+        {"forward:\n  zones:\n    a.test: 127.0.0.1\n    Db.Cluster.LOCAL.: 127.0.0.1\n",
+         "line 4: forward.zones: Db.Cluster.LOCAL. is answered here and never forwarded"},
+        {"forward:\n  zones: {b.test: 127.0.0.1}\nzone:\n  name: b.test.\n",
+         "line 2: forward.zones: b.test is answered here"},
         {"zone: {name: \"a..b\"}\n", "line 1: zone.name: \"a..b\" has an empty label"},
         {"- 1\n", "line 1: expected a mapping of sections"},
         {"dns: {}\n---\ndns: {}\n", "a second document"},
@@ -202,6 +206,9 @@ static void wrong_settings_say_which(void **state)
         {"dns.rotate", "--set dns.rotate: expected KEY=VALUE"},
         {"dns.rotate=yes", "--set dns.rotate: \"yes\" is neither true nor false"},
         {"dns.listen=", "dns.listen: is empty"},
+        {"forward.zones=cluster.local=127.0.0.1",
+         "forward.zones: cluster.local is answered here and never forwarded (zone.name: "
+         "cluster.local)"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct options o;

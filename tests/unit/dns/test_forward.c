@@ -561,6 +561,28 @@ static void an_upstream_that_is_a_listener_is_refused_at_start(void **state)
     fixture_fini(&fixture);
 }
 
+/* a rule for what is answered here would never be obeyed */
+static void a_suffix_in_a_zone_of_ours_is_refused_at_start(void **state)
+{
+    (void)state;
+    static const char *const zones[] = {"db.prod.svc.cluster.local=127.0.0.1",
+                                        "1.244.10.in-addr.arpa=127.0.0.1"};
+    struct fixture fixture;
+    fixture_init(&fixture, true);
+    for (size_t i = 0; i < 2; i++) {
+        struct dns_server *server;
+        struct err e;
+        struct dns_opts opts = forwarding_options();
+        opts.forward_zones = zones + i;
+        opts.forward_zone_count = 1;
+        assert_int_equal(dns_server_bind(&opts, zones_publish(fixture.zones), &server, &e), 0);
+        assert_int_equal(dns_server_start(server, &e), ERR_INVALID);
+        assert_non_null(strstr(e.text, "is answered here and never forwarded"));
+        dns_server_stop(server);
+    }
+    fixture_fini(&fixture);
+}
+
 /* the probe comes back as a query; from then on nothing is forwarded */
 static void a_loop_is_found_and_broken(void **state)
 {
@@ -824,6 +846,7 @@ int main(void)
         TEST(clients_that_leave_are_forgotten),
         TEST(stopping_answers_those_who_wait),
         TEST(an_upstream_that_is_a_listener_is_refused_at_start),
+        TEST(a_suffix_in_a_zone_of_ours_is_refused_at_start),
         TEST(a_loop_is_found_and_broken),
         TEST(a_suffix_has_its_own_upstreams),
         TEST(the_oldest_gives_way),
