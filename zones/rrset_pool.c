@@ -9,49 +9,64 @@
 
 #define POOL_MIN 64
 
-static size_t pool_hash(const struct rrset *set)
+static uint32_t pool_hash(const struct rrset *set)
 {
     size_t head = sizeof *set;
-    return (size_t)hash_join(hash_bytes(set->body, rrset_bytes(set) - head),
-                             (uint64_t)set->type << 32 | set->count);
+    return (uint32_t)hash_join(hash_bytes(set->body, rrset_bytes(set) - head),
+                               (uint64_t)set->type << 32 | set->count);
+}
+
+static void pool_room(struct rrset_pool *pool, size_t slots)
+{
+    CHECK(slots <= UINT32_MAX); /* a larger table would need more of the hash */
+    pool->slot = xcalloc(slots, sizeof *pool->slot);
+    pool->hash = xmalloc(slots * sizeof *pool->hash);
+    pool->mask = slots - 1;
 }
 
 void rrset_pool_init(struct rrset_pool *pool)
 {
-    *pool = (struct rrset_pool){.slot = xcalloc(POOL_MIN, sizeof(struct rrset *)),
-                                .mask = POOL_MIN - 1};
+    *pool = (struct rrset_pool){0};
+    pool_room(pool, POOL_MIN);
 }
 
 void rrset_pool_fini(struct rrset_pool *pool)
 {
     CHECK(pool->used == 0);
     free(pool->slot);
+    free(pool->hash);
     *pool = (struct rrset_pool){0};
 }
 
 /* The slot that holds an equal set, or the empty one where it belongs. */
-static size_t pool_slot(const struct rrset_pool *pool, const struct rrset *set)
+static size_t pool_slot(const struct rrset_pool *pool, const struct rrset *set, uint32_t hash)
 {
-    size_t i = pool_hash(set) & pool->mask;
-    while (pool->slot[i] && !rrset_equal(pool->slot[i], set))
+    size_t i = hash & pool->mask;
+    while (pool->slot[i] && (pool->hash[i] != hash || !rrset_equal(pool->slot[i], set)))
         i = (i + 1) & pool->mask;
     return i;
+}
+
+static void pool_put(struct rrset_pool *pool, size_t i, struct rrset *set, uint32_t hash)
+{
+    pool->slot[i] = set;
+    pool->hash[i] = hash;
 }
 
 static void pool_resize(struct rrset_pool *pool, size_t slots)
 {
     struct rrset_pool old = *pool;
-    pool->slot = xcalloc(slots, sizeof(struct rrset *));
-    pool->mask = slots - 1;
+    pool_room(pool, slots);
     for (size_t i = 0; i <= old.mask; i++) {
         if (!old.slot[i])
             continue;
-        size_t at = pool_hash(old.slot[i]) & pool->mask;
+        size_t at = old.hash[i] & pool->mask;
         while (pool->slot[at])
             at = (at + 1) & pool->mask;
-        pool->slot[at] = old.slot[i];
+        pool_put(pool, at, old.slot[i], old.hash[i]);
     }
     free(old.slot);
+    free(old.hash);
 }
 
 struct rrset *rrset_pool_adopt(struct rrset_pool *pool, struct rrset *fresh)
@@ -62,14 +77,15 @@ struct rrset *rrset_pool_adopt(struct rrset_pool *pool, struct rrset *fresh)
 
 struct rrset *rrset_pool_intern(struct rrset_pool *pool, struct rrset *fresh)
 {
-    size_t i = pool_slot(pool, fresh);
+    uint32_t hash = pool_hash(fresh);
+    size_t i = pool_slot(pool, fresh, hash);
     if (pool->slot[i]) {
         free(fresh);
         rrset_ref(pool->slot[i]);
         return pool->slot[i];
     }
     fresh->is_interned = true;
-    pool->slot[i] = fresh;
+    pool_put(pool, i, fresh, hash);
     pool->used++;
     if (pool->used * 4 > (pool->mask + 1) * 3)
         pool_resize(pool, (pool->mask + 1) * 2);
@@ -79,12 +95,12 @@ struct rrset *rrset_pool_intern(struct rrset_pool *pool, struct rrset *fresh)
 /* Takes the set out and closes the gap, so that every probe sequence stays unbroken. */
 static void pool_remove(struct rrset_pool *pool, const struct rrset *set)
 {
-    size_t gap = pool_slot(pool, set);
+    size_t gap = pool_slot(pool, set, pool_hash(set));
     CHECK(pool->slot[gap] == set);
     for (size_t i = (gap + 1) & pool->mask; pool->slot[i]; i = (i + 1) & pool->mask) {
-        size_t home = pool_hash(pool->slot[i]) & pool->mask;
+        size_t home = pool->hash[i] & pool->mask;
         if (((i - home) & pool->mask) >= ((i - gap) & pool->mask)) {
-            pool->slot[gap] = pool->slot[i];
+            pool_put(pool, gap, pool->slot[i], pool->hash[i]);
             gap = i;
         }
     }

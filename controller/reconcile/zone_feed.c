@@ -323,10 +323,10 @@ static bool has_pod_record(const struct object *obj)
            pod_view(obj)->ip_count > 0;
 }
 
-static void put_pod(struct zone_txn *txn, const struct store_view *view, const char *ns,
-                    const char *name)
+/* obj: NULL when the pod is gone. */
+static void put_pod(struct zone_txn *txn, const char *ns, const char *name,
+                    const struct object *obj)
 {
-    const struct object *obj = view_find(view, KIND_POD, ns, name);
     if (!has_pod_record(obj)) {
         zone_txn_del_pod(txn, ns, name);
         return;
@@ -533,7 +533,7 @@ static void on_apply(void *arg, const struct store_batch *batch)
         for (size_t at = 0; keymap_next(&t.pods, &at, &key, NULL);) {
             (void)snprintf(ns, sizeof ns, "%s", key);
             const char *name = split_path(ns);
-            put_pod(txn, &view, ns, name);
+            put_pod(txn, ns, name, view_find(&view, KIND_POD, ns, name));
         }
         if (has_reasons && feed_reasons_put(feed->reasons, txn, &view, REASONS_IN_COMMIT))
             loop_timer_set(&feed->explain_again, clock_mono_us() + EXPLAIN_AGAIN_US);
@@ -562,7 +562,7 @@ static void load(struct zone_feed *feed)
         put_service(feed, txn, &view, cur.object->ns, cur.object->name, false);
     for (view_seek(&cur, &view, KIND_POD, NULL, NULL); cur.object; view_next(&cur))
         if (has_pod_record(cur.object))
-            put_pod(txn, &view, cur.object->ns, cur.object->name);
+            put_pod(txn, cur.object->ns, cur.object->name, cur.object);
     zone_txn_loaded(txn, clock_now_us());
     publish(feed, txn, loaded_revision(feed, &view));
 }

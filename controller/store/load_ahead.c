@@ -177,7 +177,6 @@ int load_ahead(MDB_txn *txn, MDB_dbi table, const struct store_loader *to, struc
         free(a);
         return 0;
     }
-    record_prepare();
     CHECK(pthread_mutex_init(&a->lock, NULL) == 0 && pthread_cond_init(&a->changed, NULL) == 0);
     if ((*lmdb_rc = pthread_create(&helper, NULL, helper_main, a)) == 0) {
         failed = take_all(a, to, rest, e);

@@ -3,49 +3,10 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/crc32.h"
 #include "controller/store/object_build.h"
 #include "controller/store/view_code.h"
 #include "controller/store/view_fields.h"
-
-/* ---- CRC-32, eight bytes at a time: a start reads every record ---- */
-
-#define CRC_POLYNOMIAL 0xedb88320U
-
-static uint32_t crc_table[8][256];
-
-static void crc_init(void)
-{
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t crc = i;
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc & 1 ? crc >> 1 ^ CRC_POLYNOMIAL : crc >> 1;
-        crc_table[0][i] = crc;
-    }
-    for (size_t slice = 1; slice < 8; slice++)
-        for (uint32_t i = 0; i < 256; i++)
-            crc_table[slice][i] =
-                crc_table[slice - 1][i] >> 8 ^ crc_table[0][crc_table[slice - 1][i] & 0xff];
-}
-
-uint32_t record_crc(const void *bytes, size_t len)
-{
-    const uint8_t *p = bytes;
-    uint32_t crc = 0xffffffffU;
-    if (crc_table[0][1] == 0)
-        crc_init();
-    for (; len >= 8; p += 8, len -= 8) {
-        uint32_t low = crc ^ ((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-                              (uint32_t)p[3] << 24);
-        crc = crc_table[7][low & 0xff] ^ crc_table[6][low >> 8 & 0xff] ^
-              crc_table[5][low >> 16 & 0xff] ^ crc_table[4][low >> 24] ^ crc_table[3][p[4]] ^
-              crc_table[2][p[5]] ^ crc_table[1][p[6]] ^ crc_table[0][p[7]];
-    }
-    for (; len > 0; p++, len--)
-        crc = crc >> 8 ^ crc_table[0][(crc ^ *p) & 0xff];
-    return ~crc;
-}
-
-/* ---- records ---- */
 
 static void put_u32(uint8_t *out, uint32_t value)
 {
@@ -82,7 +43,7 @@ void record_encode(const struct object *obj, uint64_t create_revision, uint64_t 
     put_u64(bytes + 16, mod_revision);
     put_u32(bytes + 24, (uint32_t)view_len);
     put_u32(bytes + 28, view_fields_version(obj->kind));
-    put_u32(bytes + 4, record_crc(bytes + 8, out->len - 8));
+    put_u32(bytes + 4, crc32_of(bytes + 8, out->len - 8));
 }
 
 const struct kind *record_kind(const char *key, size_t len)
@@ -170,7 +131,7 @@ static bool has_wrong_checksum(const void *bytes, size_t len)
     buf_in_init(&in, bytes, len);
     uint32_t format = buf_u32(&in), crc = buf_u32(&in);
     return !in.failed && format == RECORD_FORMAT &&
-           record_crc((const uint8_t *)bytes + 8, len - 8) != crc;
+           crc32_of((const uint8_t *)bytes + 8, len - 8) != crc;
 }
 
 bool record_check(const char *key, size_t key_len, const void *bytes, size_t len,
@@ -206,9 +167,4 @@ int record_decode(const char *key, size_t key_len, const void *bytes, size_t len
     if (has_wrong_checksum(bytes, len))
         return damaged(e, key, key_len, "its checksum is wrong");
     return record_decode_checked(key, key_len, bytes, len, out, e);
-}
-
-void record_prepare(void)
-{
-    crc_init();
 }

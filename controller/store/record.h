@@ -28,18 +28,13 @@ void record_encode(const struct object *obj, uint64_t create_revision, uint64_t 
 int record_decode(const char *key, size_t key_len, const void *bytes, size_t len,
                   struct object **out, struct err *e);
 
-/* The first half of record_decode, which reads every byte: checksum, header, kind. Any thread,
- * after record_prepare. *mod_revision is 0 when it is not sound; record_decode then tells why. */
+/* The first half of record_decode, which reads every byte: checksum, header, kind. Any
+ * thread. *mod_revision is 0 when it is not sound; record_decode then tells why. */
 bool record_check(const char *key, size_t key_len, const void *bytes, size_t len,
                   uint64_t *mod_revision);
 /* The second half. */
 int record_decode_checked(const char *key, size_t key_len, const void *bytes, size_t len,
                           struct object **out, struct err *e);
-/* Makes what threads share. Control thread. */
-void record_prepare(void);
 
 /* The kind whose resource is the first part of the key, or NULL. Any thread. */
 const struct kind *record_kind(const char *key, size_t key_len);
-
-/* CRC-32 (IEEE 802.3) of bytes. */
-uint32_t record_crc(const void *bytes, size_t len);

@@ -32,6 +32,7 @@
 
 #include "base/buf.h"
 #include "base/check.h"
+#include "base/crc32.h"
 #include "base/log.h"
 #include "controller/store/lmdb_check.h"
 #include "controller/store/load_ahead.h"
@@ -300,7 +301,7 @@ static void meta_trailer(const char *name, const char *text, size_t len, uint8_t
     buf_out_init(&all);
     buf_put(&all, name, strlen(name) + 1);
     buf_put(&all, text, len);
-    uint32_t crc = record_crc(all.data, all.len);
+    uint32_t crc = crc32_of(all.data, all.len);
     buf_out_fini(&all);
     out[0] = 0;
     for (size_t i = 0; i < 4; i++)

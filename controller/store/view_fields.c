@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/check.h"
+#include "base/crc32.h"
 #include "controller/store/pack.h"
 #include "controller/store/record.h"
 #include "controller/store/view.h"
@@ -275,7 +276,7 @@ static uint32_t compute_version(const struct kind *kind)
     describe(&object_layout, &text);
     if (view_layout(kind->id))
         describe(view_layout(kind->id), &text);
-    uint32_t version = record_crc(text.data, text.len);
+    uint32_t version = crc32_of(text.data, text.len);
     buf_out_fini(&text);
     return version ? version : 1;
 }

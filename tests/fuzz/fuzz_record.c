@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/crc32.h"
 #include "controller/store/index.h"
 #include "controller/store/record.h"
 #include "controller/store/view_code.h"
@@ -69,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(bytes, end + 1, len);
     try_record(key, strlen(key), bytes, len);
     if (len >= 8) {
-        put_u32(bytes + 4, record_crc(bytes + 8, len - 8));
+        put_u32(bytes + 4, crc32_of(bytes + 8, len - 8));
         try_record(key, strlen(key), bytes, len);
     }
     if (len >
@@ -80,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if (strlen(key) > n && key[n] == '/' && !memcmp(key, kind->resource, n))
                 put_u32(bytes + 28, view_fields_version(kind));
         }
-        put_u32(bytes + 4, record_crc(bytes + 8, len - 8));
+        put_u32(bytes + 4, crc32_of(bytes + 8, len - 8));
         try_record(key, strlen(key), bytes, len);
     }
     free(bytes);
