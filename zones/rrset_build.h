@@ -78,7 +78,7 @@ size_t rrset_bytes(const struct rrset *set); /* allocated */
  * for the caller. */
 struct rrset_pool {
     struct rrset **slot;
-    uint32_t *hash; /* of the set in the slot, so that others need not be looked at */
+    uint32_t *hash; /* of the set in the slot, so that others are not looked at; 0: none */
     size_t mask, used;
     size_t bytes; /* allocated for all sets made here and not freed, interned or not */
 };

@@ -9,18 +9,25 @@
 
 #define POOL_MIN 64
 
+/* Never 0, which stands for an empty slot. */
 static uint32_t pool_hash(const struct rrset *set)
 {
     size_t head = sizeof *set;
-    return (uint32_t)hash_join(hash_bytes(set->body, rrset_bytes(set) - head),
-                               (uint64_t)set->type << 32 | set->count);
+    return 1 | (uint32_t)hash_join(hash_bytes(set->body, rrset_bytes(set) - head),
+                                   (uint64_t)set->type << 32 | set->count);
+}
+
+/* The slot where a search begins. */
+static size_t pool_home(const struct rrset_pool *pool, uint32_t hash)
+{
+    return (hash >> 1) & pool->mask;
 }
 
 static void pool_room(struct rrset_pool *pool, size_t slots)
 {
-    CHECK(slots <= UINT32_MAX); /* a larger table would need more of the hash */
-    pool->slot = xcalloc(slots, sizeof *pool->slot);
-    pool->hash = xmalloc(slots * sizeof *pool->hash);
+    CHECK(slots <= UINT32_MAX / 2); /* a larger table would need more of the hash */
+    pool->slot = xmalloc(slots * sizeof(struct rrset *));
+    pool->hash = xcalloc(slots, sizeof *pool->hash);
     pool->mask = slots - 1;
 }
 
@@ -41,8 +48,8 @@ void rrset_pool_fini(struct rrset_pool *pool)
 /* The slot that holds an equal set, or the empty one where it belongs. */
 static size_t pool_slot(const struct rrset_pool *pool, const struct rrset *set, uint32_t hash)
 {
-    size_t i = hash & pool->mask;
-    while (pool->slot[i] && (pool->hash[i] != hash || !rrset_equal(pool->slot[i], set)))
+    size_t i = pool_home(pool, hash);
+    while (pool->hash[i] != 0 && (pool->hash[i] != hash || !rrset_equal(pool->slot[i], set)))
         i = (i + 1) & pool->mask;
     return i;
 }
@@ -58,10 +65,10 @@ static void pool_resize(struct rrset_pool *pool, size_t slots)
     struct rrset_pool old = *pool;
     pool_room(pool, slots);
     for (size_t i = 0; i <= old.mask; i++) {
-        if (!old.slot[i])
+        if (old.hash[i] == 0)
             continue;
-        size_t at = old.hash[i] & pool->mask;
-        while (pool->slot[at])
+        size_t at = pool_home(pool, old.hash[i]);
+        while (pool->hash[at] != 0)
             at = (at + 1) & pool->mask;
         pool_put(pool, at, old.slot[i], old.hash[i]);
     }
@@ -79,7 +86,7 @@ struct rrset *rrset_pool_intern(struct rrset_pool *pool, struct rrset *fresh)
 {
     uint32_t hash = pool_hash(fresh);
     size_t i = pool_slot(pool, fresh, hash);
-    if (pool->slot[i]) {
+    if (pool->hash[i] != 0) {
         free(fresh);
         rrset_ref(pool->slot[i]);
         return pool->slot[i];
@@ -96,15 +103,15 @@ struct rrset *rrset_pool_intern(struct rrset_pool *pool, struct rrset *fresh)
 static void pool_remove(struct rrset_pool *pool, const struct rrset *set)
 {
     size_t gap = pool_slot(pool, set, pool_hash(set));
-    CHECK(pool->slot[gap] == set);
-    for (size_t i = (gap + 1) & pool->mask; pool->slot[i]; i = (i + 1) & pool->mask) {
-        size_t home = pool->hash[i] & pool->mask;
+    CHECK(pool->hash[gap] != 0 && pool->slot[gap] == set);
+    for (size_t i = (gap + 1) & pool->mask; pool->hash[i] != 0; i = (i + 1) & pool->mask) {
+        size_t home = pool_home(pool, pool->hash[i]);
         if (((i - home) & pool->mask) >= ((i - gap) & pool->mask)) {
             pool_put(pool, gap, pool->slot[i], pool->hash[i]);
             gap = i;
         }
     }
-    pool->slot[gap] = NULL;
+    pool->hash[gap] = 0;
     pool->used--;
     if (pool->mask >= POOL_MIN && pool->used * 8 < pool->mask)
         pool_resize(pool, (pool->mask + 1) / 2);

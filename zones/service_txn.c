@@ -332,7 +332,8 @@ static bool put_epochs(struct build *b, size_t index, const struct zone_node *no
         rrset_new_raw(RR_TXT, b->zones->opts.ttl_s, host->epoch_count, records, len);
     free(records);
     set = keep_set(b->zones, set);
-    put_if_changed(b, txn_find(b->txn, name.wire), name.wire, name.len, &set, 1);
+    struct zone_node *old = b->old ? txn_find(b->txn, name.wire) : NULL; /* its own, as the host */
+    put_if_changed(b, old, name.wire, name.len, &set, 1);
     return true;
 }
 

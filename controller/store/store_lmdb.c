@@ -33,6 +33,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/crc32.h"
+#include "base/heap_ahead.h"
 #include "base/log.h"
 #include "controller/store/lmdb_check.h"
 #include "controller/store/load_ahead.h"
@@ -60,6 +61,7 @@ struct lmdb {
     size_t map_bytes;
     MDB_txn *loading; /* as long as `rest` holds records */
     struct load_rest rest;
+    struct heap_ahead *ahead; /* the same */
     pthread_mutex_t map_lock; /* the map stays where it is: held by a backup, and to grow it */
     struct buf_out record;    /* room for one */
     unsigned fail_in;         /* commits until the injected error, 0: none */
@@ -257,6 +259,8 @@ static int create_database(const struct lmdb *db, struct err *e)
 
 static void end_loading(struct lmdb *db)
 {
+    heap_ahead_end(db->ahead);
+    db->ahead = NULL;
     load_rest_fini(&db->rest);
     mdb_txn_abort(db->loading);
     db->loading = NULL;
@@ -369,6 +373,18 @@ static int load_meta(const struct lmdb *db, MDB_txn *txn, const struct store_loa
     return rc == MDB_NOTFOUND ? 0 : open_error(db, rc, e);
 }
 
+/* Objects, their index entries and names take about as much as the pages they are read from, of
+ * which names need most; more than this is never used. */
+static void make_room(struct lmdb *db, unsigned eighths)
+{
+    MDB_stat stat;
+    heap_ahead_end(db->ahead);
+    db->ahead = NULL;
+    if (mdb_stat(db->loading, db->objects, &stat) == 0)
+        db->ahead = heap_ahead_start((stat.ms_leaf_pages + stat.ms_overflow_pages) * stat.ms_psize /
+                                     8 * eighths);
+}
+
 static int lmdb_load(struct store_backend *backend, bool names_first, const struct store_loader *to,
                      struct err *e)
 {
@@ -376,6 +392,7 @@ static int lmdb_load(struct store_backend *backend, bool names_first, const stru
     int rc = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &db->loading);
     if (rc)
         return open_error(db, rc, e);
+    make_room(db, names_first ? 5 : 7);
     rc = load_objects(db, names_first, to, e);
     if (rc == 0)
         rc = load_meta(db, db->loading, to, e);
@@ -389,6 +406,7 @@ static int lmdb_load_rest(struct store_backend *backend, const struct store_load
 {
     struct lmdb *db = lmdb_from(backend);
     struct err why = {0};
+    make_room(db, 1);
     int rc = load_rest(&db->rest, to, &why);
     end_loading(db);
     return rc < 0 ? damaged_record(db, rc, &why, e) : 0;
