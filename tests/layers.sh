@@ -71,6 +71,7 @@ BEGIN {
         "libgen limits locale malloc math mntent netdb poll pthread pwd regex sched semaphore setjmp signal " \
         "spawn stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string strings syslog " \
         "termios threads time unistd wchar", libc)
+    libc["immintrin"] = 1 # of the compiler, as stdatomic
     split_list("arpa linux net netinet sys", libc_folders)
 }
 {
