@@ -11,6 +11,7 @@
 #include "controller/api/walk.h"
 
 #define STEP_OBJECTS 1024                     /* looked at in one pull */
+#define TABLE_BYTES  (HTTP_PULL_BYTES / 4)    /* a row costs more time than its bytes tell */
 #define PIN_AGE_US   ((int64_t)300 * 1000000) /* as long as upstream keeps a revision */
 #define EXPIRED_TEXT                                                                               \
     "The provided continue parameter is too old to display a consistent list result. You can "     \
@@ -216,7 +217,8 @@ static void end_page(struct lister *l)
 static bool lister_step(struct lister *l, struct buf_out *out)
 {
     size_t start = out->len;
-    for (unsigned n = 0; n < STEP_OBJECTS && out->len - start < HTTP_PULL_BYTES; n++) {
+    size_t most = l->render.variant == ACCEPT_TABLE ? TABLE_BYTES : HTTP_PULL_BYTES;
+    for (unsigned n = 0; n < STEP_OBJECTS && out->len - start < most; n++) {
         if (l->phase == PHASE_ITEMS && (!l->cur.object || (l->limit && l->written >= l->limit)))
             end_page(l);
         if (l->phase == PHASE_TAIL || !l->cur.object) {
