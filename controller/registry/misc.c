@@ -53,11 +53,17 @@ void node_defaults(cJSON *obj)
         (void)cJSON_AddItemToArray(json_arr(spec, "podCIDRs"), cJSON_CreateString(cidr));
 }
 
+#define TAINTS_MAX 2000 /* pairs of taints are compared */
+
 static void check_taints(struct issues *is, const cJSON *taints)
 {
     static const char *const effects[] = {"NoSchedule", "PreferNoSchedule", "NoExecute", NULL};
     const struct path *path = AT(AT(NULL, "spec"), "taints");
-    size_t i = 0;
+    size_t i = 0, count = taints ? (size_t)cJSON_GetArraySize(taints) : 0;
+    if (count > TAINTS_MAX) {
+        issue_too_many(is, path, count, TAINTS_MAX);
+        return;
+    }
     for (const cJSON *it = taints ? taints->child : NULL; it; it = it->next, i++) {
         const struct path *at = AT_INDEX(path, i);
         const char *key = json_str(it, "key", ""), *value = json_str(it, "value", "");

@@ -371,12 +371,51 @@ static void check_gates(struct issues *is, const struct path *path, const cJSON 
     }
 }
 
+/* ---- bounds: parts with names are compared in pairs ---- */
+
+#define PARTS_MAX 2000
+
+static size_t length_of(const cJSON *list)
+{
+    return list ? (size_t)cJSON_GetArraySize(list) : 0;
+}
+
+static bool fits(struct issues *is, const struct path *path, size_t count)
+{
+    if (count > PARTS_MAX)
+        issue_too_many(is, path, count, PARTS_MAX);
+    return count <= PARTS_MAX;
+}
+
+/* Containers, volumes, claims, and what all containers together have of ports and mounts. */
+static bool parts_fit(struct issues *is, const struct path *path, const cJSON *spec,
+                      const cJSON *claims)
+{
+    static const char *const lists[] = {"containers", "initContainers"};
+    size_t ports = 0, mounts = 0;
+    for (size_t k = 0; k < 2; k++) {
+        const cJSON *list = json_get(spec, lists[k]);
+        if (!fits(is, AT(path, lists[k]), length_of(list)))
+            return false;
+        for (const cJSON *it = list ? list->child : NULL; it; it = it->next) {
+            ports += length_of(json_get(it, "ports"));
+            mounts += length_of(json_get(it, "volumeMounts"));
+        }
+    }
+    return fits(is, AT(AT(path, "containers"), "ports"), ports) &&
+           fits(is, AT(AT(path, "containers"), "volumeMounts"), mounts) &&
+           fits(is, AT(path, "volumes"), length_of(json_get(spec, "volumes"))) &&
+           fits(is, AT(AT(NULL, "spec"), "volumeClaimTemplates"), length_of(claims));
+}
+
 void pod_spec_validate(struct issues *is, const struct path *path, const cJSON *spec,
                        bool is_template, const cJSON *claims)
 {
     static const char *const restart[] = {"Always", "Never", "OnFailure", NULL};
     static const char *const dns[] = {"ClusterFirstWithHostNet", "ClusterFirst", "Default", "None",
                                       NULL};
+    if (!parts_fit(is, path, spec, claims))
+        return;
     check_containers(is, path, spec, claims);
     check_volumes(is, AT(path, "volumes"), json_get(spec, "volumes"));
     check_enum(is, path, spec, "restartPolicy", restart, true);

@@ -454,6 +454,42 @@ static void methods_and_paths_that_do_not_go_together_are_405(void **state)
     world_close(&w);
 }
 
+/* `head`, `count` times `item`, `tail`: a request that is refused for the number alone. */
+static void expect_too_many(struct api_world *w, const char *target, const char *head,
+                            const char *item, size_t count, const char *tail)
+{
+    struct buf_out body;
+    buf_out_init(&body);
+    buf_puts(&body, head);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&body, "%s%s", i ? "," : "", item);
+    buf_puts(&body, tail);
+    cJSON *reply = ask(w, 422, target, NULL, body.data);
+    if (!strstr(json_str(reply, "message", ""), "Too many: 2001: must have at most 2000 items"))
+        fail_msg("%s", json_str(reply, "message", ""));
+    assert_int_equal(cJSON_GetArraySize(json_at(reply, "details", "causes", NULL)), 1);
+    cJSON_Delete(reply);
+    buf_out_fini(&body);
+}
+
+#define PODS       "POST /api/v1/namespaces/default/pods"
+#define POD_HEAD   "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":["
+#define PORTS_HEAD POD_HEAD "{\"name\":\"c\",\"image\":\"i\",\"ports\":["
+
+static void lists_that_are_compared_in_pairs_have_a_bound(void **state) /* section 12 */
+{
+    (void)state;
+    struct api_world w = world_open(1 << 20);
+    expect_too_many(&w, PODS, POD_HEAD, "{\"name\":\"c\",\"image\":\"i\"}", 2001, "]}}");
+    expect_too_many(&w, PODS, PORTS_HEAD, "{\"name\":\"a\",\"containerPort\":1}", 2001, "]}]}}");
+    expect_too_many(&w, PODS, POD_HEAD "{\"name\":\"c\",\"image\":\"i\"}],\"volumes\":[",
+                    "{\"name\":\"v\",\"emptyDir\":{}}", 2001, "]}}");
+    expect_too_many(&w, "POST /api/v1/nodes",
+                    "{\"metadata\":{\"name\":\"n\"},\"spec\":{\"taints\":[",
+                    "{\"key\":\"k\",\"effect\":\"NoSchedule\"}", 2001, "]}}");
+    world_close(&w);
+}
+
 static void a_merge_patch_is_an_object(void **state) /* A26 */
 {
     (void)state;
@@ -517,6 +553,7 @@ int main(void)
         cmocka_unit_test(bad_options_are_told_as_such),
         cmocka_unit_test(identities_show_the_node_of_the_present_pod),
         cmocka_unit_test(methods_and_paths_that_do_not_go_together_are_405),
+        cmocka_unit_test(lists_that_are_compared_in_pairs_have_a_bound),
         cmocka_unit_test(a_merge_patch_is_an_object),
         cmocka_unit_test(details_name_what_the_message_is_about),
     };
