@@ -317,6 +317,9 @@ static void slices_are_checked_by_their_address_type(void **state)
          "endpoints[0].addresses[0]: Invalid value: \"fd00::1\": must be a valid IPv4 address"},
         {"\"addressType\":\"IPv6\",\"endpoints\":[{\"addresses\":[\"1.2.3.4\"]}]",
          "endpoints[0].addresses[0]: Invalid value: \"1.2.3.4\": must be a valid IPv6 address"},
+        {"\"addressType\":\"IPv6\",\"endpoints\":[{\"addresses\":[\"::ffff:1.2.3.4\"]}]",
+         "endpoints[0].addresses[0]: Invalid value: \"::ffff:1.2.3.4\": must be a valid IPv6 "
+         "address"},
         {"\"endpoints\":[]", "addressType: Required value"},
         {"\"addressType\":\"IPv5\"", "addressType: Unsupported value: \"IPv5\": supported values: "
                                      "\"FQDN\", \"IPv4\", \"IPv6\""},
