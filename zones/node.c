@@ -111,4 +111,19 @@ static bool node_equal(const void *leaf, const uint8_t *key, size_t len)
     return len == 0;
 }
 
+size_t node_common(const struct zone_node *node, const uint8_t *wire, size_t wire_len)
+{
+    const uint8_t *own = node_name(node);
+    size_t own_len = node->name_len;
+    while (own_len != wire_len || memcmp(own, wire, own_len) != 0) { /* the root ends it */
+        size_t skip = own_len >= wire_len ? 1u + *own : 0,
+               other = wire_len >= own_len ? 1u + *wire : 0;
+        own += skip;
+        own_len -= skip;
+        wire += other;
+        wire_len -= other;
+    }
+    return own_len - 1;
+}
+
 const struct cow_type node_cow_type = {.key = node_key, .equal = node_equal};

@@ -37,6 +37,10 @@ struct rrset *node_set(const struct zone_node *node, uint16_t type);
 uint64_t node_digest(const struct zone_node *node);
 size_t node_bytes(const struct zone_node *node); /* allocated, without sets */
 
+/* The labels that the node's name and this one (lower case) end with, as octets of their keys,
+ * which begin with them: no node's key holds an escape. */
+size_t node_common(const struct zone_node *node, const uint8_t *wire, size_t wire_len);
+
 extern const struct cow_type node_cow_type;
 
 static inline const uint8_t *node_name(const struct zone_node *node)

@@ -6,6 +6,8 @@
 #include "zones/naming.h"
 #include "zones/node.h"
 
+#define PREFETCHED_TARGETS 8
+
 /* The innermost zone around a name of which `leaf` is a nearest neighbour: a leaf that shares
  * `common` octets of the key lies in that zone or in one inside it, and a zone encloses the name
  * when its whole key is among those octets (R-019). */
@@ -86,18 +88,16 @@ static bool falls_through(const struct zone_version *version, const struct zone_
 /* A name that is no node; `closest` is what the search led to. */
 static __attribute__((noinline)) void find_missing(const struct zone_version *version,
                                                    const struct name_lookup *wanted,
-                                                   const struct zone_node *closest, bool below,
-                                                   uint16_t type, struct zone_match *out)
+                                                   const struct zone_node *closest, uint16_t type,
+                                                   struct zone_match *out)
 {
-    struct cow_near near = {0};
-    if (closest)
-        cow_measure(&node_cow_type, closest, below, wanted->key, wanted->key_len, &near);
-    out->apex = enclosing_apex(version, near.leaf, near.common);
+    size_t common = closest ? node_common(closest, wanted->wire, wanted->wire_len) : 0;
+    out->apex = enclosing_apex(version, closest, common);
     if (!out->apex || falls_through(version, out->apex, NULL)) {
         out->apex = NULL;
         out->kind = MATCH_OUTSIDE;
-    } else if (near.is_prefix) {
-        out->kind = MATCH_NODATA; /* an empty non-terminal (K-ENT) */
+    } else if (common == wanted->key_len) { /* the way led to names below this one */
+        out->kind = MATCH_NODATA;           /* an empty non-terminal (K-ENT) */
     } else if (!match_synthetic(version, wanted, type, out)) {
         out->kind = MATCH_NXDOMAIN;
     }
@@ -105,15 +105,14 @@ static __attribute__((noinline)) void find_missing(const struct zone_version *ve
 
 /* A hit is told by comparing names as they stand. */
 static inline void find(const struct zone_version *version, const struct name_lookup *wanted,
-                        const struct zone_node *closest, bool below, uint16_t type,
-                        struct zone_match *out)
+                        const struct zone_node *closest, uint16_t type, struct zone_match *out)
 {
     out->node = NULL;
     out->set = NULL;
     out->synth_len = 0;
     if (!closest || closest->name_len != wanted->wire_len ||
         memcmp(node_name(closest), wanted->wire, wanted->wire_len) != 0) {
-        find_missing(version, wanted, closest, below, type, out);
+        find_missing(version, wanted, closest, type, out);
         return;
     }
     out->apex = &version->apexes[closest->apex];
@@ -130,7 +129,7 @@ void zone_find_name(const struct zone_version *version, const struct name_lookup
 {
     bool below;
     const struct zone_node *closest = cow_closest(version->names, name->key, name->key_len, &below);
-    find(version, name, closest, below, type, out);
+    find(version, name, closest, type, out);
 }
 
 void zone_find(const struct zone_version *version, const uint8_t *name, uint16_t type,
@@ -144,7 +143,17 @@ void zone_find(const struct zone_version *version, const uint8_t *name, uint16_t
 void zone_find_searched(const struct zone_version *version, const struct zone_search *search,
                         uint16_t type, struct zone_match *out)
 {
-    find(version, &search->name, search->leaf, search->below, type, out);
+    find(version, &search->name, search->leaf, type, out);
+}
+
+/* SRV brings names and addresses of its targets: two more waits each, which overlap this way. */
+static void prefetch_targets(const struct rrset *set)
+{
+    for (size_t i = 0; i < rrset_count(set) && i < PREFETCHED_TARGETS; i++) {
+        const struct zone_node *target = rrset_target(set, i, NULL);
+        __builtin_prefetch(target);
+        __builtin_prefetch((const char *)target + 64);
+    }
 }
 
 void zone_search_all(const struct zone_version *version, struct zone_search *searches, size_t count)
@@ -155,13 +164,17 @@ void zone_search_all(const struct zone_version *version, struct zone_search *sea
     cow_closest_all(version->names, keys, count);
     for (size_t i = 0; i < count; i++) {
         searches[i].leaf = keys[i].leaf;
-        searches[i].below = keys[i].below;
         __builtin_prefetch((const char *)keys[i].leaf + 64); /* its name; the start is on the way */
     }
     for (size_t i = 0; i < count; i++) {
         const struct zone_node *node = searches[i].leaf;
         if (node && node->set_count > 0)
             __builtin_prefetch(node->set[0]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct zone_node *node = searches[i].leaf;
+        if (node && node->set_count > 0 && node->set[0]->type == RR_SRV)
+            prefetch_targets(node->set[0]);
     }
 }
 

@@ -99,7 +99,6 @@ void zone_find_name(const struct zone_version *version, const struct name_lookup
 struct zone_search {
     struct name_lookup name;
     const struct zone_node *leaf;
-    bool below;
 };
 void zone_search_all(const struct zone_version *version, struct zone_search *searches,
                      size_t count);

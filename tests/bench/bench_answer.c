@@ -46,6 +46,11 @@ static size_t make_query(const struct kind *kind, uint8_t *out)
     return len;
 }
 
+/* Called by a pointer that nothing is known of, so that it stays one function, by its name. */
+static size_t (*volatile const respond)(struct dns_context *ctx, const struct zone_version *version,
+                                        const struct dns_peer *peer, const uint8_t *packet,
+                                        size_t len, uint8_t *out, size_t room) = dns_respond;
+
 static void run(struct fixture *f, const struct kind *kind, unsigned long answers)
 {
     uint8_t query[512], out[DNS_UDP_MAX];
@@ -55,7 +60,7 @@ static void run(struct fixture *f, const struct kind *kind, unsigned long answer
     struct timespec from, to;
     clock_gettime(CLOCK_MONOTONIC, &from);
     for (unsigned long i = 0; i < answers; i++)
-        octets += dns_respond(f->ctx, version, &fixture_udp, query, len, out, sizeof out);
+        octets += respond(f->ctx, version, &fixture_udp, query, len, out, sizeof out);
     clock_gettime(CLOCK_MONOTONIC, &to);
     double ns = (double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec);
     printf("%-9s %6.0f ns per answer, %4zu octets\n", kind->word, ns / (double)answers,
