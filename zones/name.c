@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/check.h"
+
 /* Lower-cases the bytes 'A'..'Z' among eight, leaving every other byte as it is (R-018: no or-ing
  * of 0x20). */
 static uint64_t fold_word(uint64_t word)
@@ -138,7 +140,7 @@ size_t name_lookup_read(struct name_lookup *name, const uint8_t *wire, size_t ro
 size_t name_key(const uint8_t *wire, uint8_t out[NAME_MAX_KEY])
 {
     struct name_lookup name;
-    name_lookup_read(&name, wire, NAME_MAX_WIRE);
+    CHECK(name_lookup_read(&name, wire, NAME_MAX_WIRE) > 0);
     memcpy(out, name.key, name.key_len);
     return name.key_len;
 }
