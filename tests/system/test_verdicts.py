@@ -44,7 +44,7 @@ SIGNATURE = record(b"\1k\0", TSIG, 255, 0, b"\1h\0" + bytes(6) + b"\1\x2c\0\0\x1
 class Request:
     def __init__(self, chance):
         self.chance = chance
-        self.id, self.opcode = chance.randrange(65536), chance.choice([0] * 12 + [1, 2, 3, 4, 5, 6, 15])
+        self.id, self.opcode = chance.choice([0, 65535, chance.randrange(65536)]), chance.choice([0] * 12 + [1, 2, 3, 4, 5, 6, 15])
         self.flags = chance.choice([0, RD, chance.randrange(65536)]) & ~0x7800 & ~QR
         self.is_response = chance.random() < 0.02
         self.counts = [chance.choice([1] * 15 + [0, 2, 65535]), 0, 0, 0]

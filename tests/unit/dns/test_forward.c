@@ -485,17 +485,20 @@ static void a_slow_name_holds_back_nothing_on_its_connection(void **state)
 static void clients_that_leave_are_forgotten(void **state)
 {
     (void)state;
-    f = forwarding_start(forwarding_options(), 1);
+    struct dns_opts opts = forwarding_options();
+    opts.forward_timeout_us = INT64_C(600) * 1000000;
+    f = forwarding_start(opts, 1);
     int fd = client_open(f, SOCK_STREAM), conn;
     const struct packet query = recursive("www.example.com", A);
     send_packet(fd, &query, true);
-    const struct packet asked = take_tcp(f, 0, &conn);
+    take_tcp(f, 0, &conn);
     const struct linger reset = {1, 0};
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
     close(fd);
-    struct packet reply = reply_to(&asked, 0);
-    two_addresses(&reply);
-    (void)send(conn, reply.bytes, reply.len, MSG_NOSIGNAL);
+    const struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+    assert_int_equal(setsockopt(conn, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    /* nobody waits for the answer: the upstream is told at once */
+    assert_int_equal(TEMP_FAILURE_RETRY(recv(conn, bytes, sizeof bytes, 0)), 0);
     close(conn);
     fd = client_open(f, SOCK_DGRAM);
     const struct packet local = recursive("db-0.db.prod.svc.cluster.local", A);
@@ -803,7 +806,8 @@ static void an_upstream_that_was_down_comes_back(void **state)
         struct pollfd end = {f->up[0].udp, POLLIN, 0};
         struct packet p;
         socklen_t len = sizeof f->from;
-        assert_true(TEMP_FAILURE_RETRY(poll(&end, 1, PATIENCE_MS)) > 0);
+        if (poll(&end, 1, 1) <= 0)
+            continue;
         p.len =
             (size_t)recvfrom(end.fd, p.bytes, sizeof p.bytes, 0, (struct sockaddr *)&f->from, &len);
         if (is_probe(&p)) {
