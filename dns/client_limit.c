@@ -9,7 +9,7 @@
 
 void client_limit_init(struct client_limit *limit, const uint8_t key[COOKIE_SECRET_SIZE])
 {
-    size_t size = CLIENT_LIMIT_SETS * CLIENT_LIMIT_WAYS * sizeof *limit->slots;
+    size_t size = (size_t)CLIENT_LIMIT_SETS * CLIENT_LIMIT_WAYS * sizeof *limit->slots;
     memcpy(limit->key, key, COOKIE_SECRET_SIZE);
     CHECK(posix_memalign((void **)&limit->slots, 64, size) == 0);
     memset(limit->slots, 0, size);

@@ -96,10 +96,13 @@ static void dump_zone(struct api_request *r)
     static const char type[] = "text/plain; charset=utf-8";
     struct err e = {0};
     struct api_text text;
-    int rc = r->api->dump_zone ? r->api->dump_zone(r->api->zone_arg,
-                                                   r->route.name ? r->route.name : "", &text, &e)
-                               : err_set(&e, ERR_NOT_FOUND, "no zones are served here");
-    if (rc < 0) {
+    const char *name = r->route.name ? r->route.name : "";
+    if (!r->api->dump_zone) {
+        (void)err_set(&e, ERR_NOT_FOUND, "no zones are served here");
+        api_reply_err(r, &e);
+        return;
+    }
+    if (r->api->dump_zone(r->api->zone_arg, name, &text, &e) < 0) {
         api_reply_err(r, &e);
         return;
     }

@@ -199,7 +199,7 @@ static bool reverse_address(const uint8_t *name, struct naming_address *out)
                 value = value * 10 + (at[c] - '0');
             out->bytes[3 - i] = (uint8_t)value;
         } else {
-            const char *digit = *at == 1 ? memchr(digits, at[1], 16) : NULL;
+            const char *digit = *at == 1 && at[1] ? strchr(digits, at[1]) : NULL;
             unsigned value = digit ? (unsigned)(digit - digits) : 0;
             out->bytes[15 - i / 2] |= (uint8_t)(value << 4 * (i % 2));
         }

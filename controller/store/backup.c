@@ -20,9 +20,9 @@ struct store_backup {
     struct err e;
 };
 
+/* The thread has been joined. */
 static void finish(struct store_backup *b)
 {
-    CHECK(pthread_join(b->thread, NULL) == 0);
     b->store->backup = NULL;
     b->done(b->arg, b->rc, b->rc < 0 ? &b->e : NULL);
     free(b->dir);
@@ -31,7 +31,9 @@ static void finish(struct store_backup *b)
 
 static void on_copied(void *arg)
 {
-    finish(arg);
+    struct store_backup *b = arg;
+    CHECK(pthread_join(b->thread, NULL) == 0);
+    finish(b);
 }
 
 static void *copy_main(void *arg)
@@ -67,6 +69,7 @@ void backup_wait(struct store *store)
     struct store_backup *b = store->backup;
     if (!b)
         return;
-    finish(b);
+    CHECK(pthread_join(b->thread, NULL) == 0);
     loop_unpost(store->loop, b);
+    finish(b);
 }

@@ -361,14 +361,13 @@ void index_seek_from(struct index_cursor *cur, const struct store_view *view, en
                      const char *term, const char *from, bool after)
 {
     uint8_t key[COW_KEY_MAX];
-    size_t len = strlen(term), rest = strlen(from);
+    size_t len = strlen(term);
     cur->view = *view;
     cur->object = NULL;
     if (len == 0)
         return;
     CHECK(len < INDEX_TERM_MAX);
-    if (rest > sizeof(key) - len - 2) /* longer than any that there is */
-        rest = sizeof(key) - len - 2;
+    size_t rest = strnlen(from, sizeof(key) - len - 2); /* the rest is longer than any there is */
     key[0] = (uint8_t)(kind + 1);
     memcpy(key + 1, term, len + 1);
     memcpy(key + len + 2, from, rest);
