@@ -38,13 +38,8 @@ step "build with clang"
 mkdir -p build/clang
 configure_and_build clang build/clang
 (cd build/clang && ctest -j "$jobs" -L 'unit|fuzz-smoke' --output-on-failure)
-for fuzzer in build/clang/tests/libfuzzer_*; do
-    step "${fuzzer##*/}"
-    entry=${fuzzer##*/libfuzzer_}
-    mkdir -p "build/corpus/$entry"
-    "$fuzzer" -max_total_time=60 -timeout=10 -rss_limit_mb=4096 -print_final_stats=1 -verbosity=0 \
-        -artifact_prefix="build/corpus/$entry-" "build/corpus/$entry" "tests/fuzz/corpus/$entry"
-done
+step "a minute of each fuzzer"
+sh tests/run_fuzz.sh 60 all
 
 step "clang-tidy"
 find base zones dns controller conf cmd -name '*.c' -print0 | sort -z |
