@@ -41,6 +41,16 @@ static inline void list_remove(struct list *node)
     }
     list_init(node);
 }
+/* Removes the first node of a list that is not empty: for loops that empty a list while whatever
+ * they call may remove others from it. */
+static inline struct list *list_take_first(struct list *head)
+{
+    struct list *node = head->next;
+    head->next = node->next;
+    node->next->prev = head;
+    list_init(node);
+    return node;
+}
 
 #define LIST_ENTRY(ptr, type, member)                                                              \
     ((type *)(void *)((char *)(ptr)-offsetof(type,                                                 \

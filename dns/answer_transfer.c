@@ -65,12 +65,13 @@ void answer_transfer(struct message *m, const struct zone_version *v, const stru
     size_t apex_len = 0;
     if (apex)
         zone_node_name(apex->node, &apex_len);
+    bool is_zone = apex && apex_len == q->name_len;
     bool is_udp = m->peer->proto == DNS_UDP, is_ixfr = q->type == RR_IXFR;
-    if (is_udp && !is_ixfr)
-        deny(m, RCODE_REFUSED, EDE_PROHIBITED);
-    else if (apex_len != q->name_len)
+    bool wants_stream = is_udp && !is_ixfr;
+    if (!is_zone && !wants_stream)
         deny(m, RCODE_NOTAUTH, EDE_NOT_AUTHORITATIVE);
-    else if (!access_list_allows(&m->ctx->opts->transfer_acl, m->peer->addr, m->peer->addr_len))
+    else if (wants_stream ||
+             !access_list_allows(&m->ctx->opts->transfer_acl, m->peer->addr, m->peer->addr_len))
         deny(m, RCODE_REFUSED, EDE_PROHIBITED);
     else if (!message_is_ready(m, v))
         message_fail(m, RCODE_SERVFAIL, EDE_NOT_READY);

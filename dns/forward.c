@@ -235,7 +235,8 @@ static void query_finish(struct forward_query *q, const struct reply *reply)
     int ede = q->ede;
     query_detach(q);
     while (!list_is_empty(&q->waiters))
-        waiter_done(f, LIST_ENTRY(q->waiters.next, struct forward_waiter, link), reply, ede);
+        waiter_done(f, LIST_ENTRY(list_take_first(&q->waiters), struct forward_waiter, link), reply,
+                    ede);
     query_free(q);
 }
 
@@ -756,13 +757,14 @@ void forward_drain(struct forwarder *f)
 {
     f->is_draining = true;
     while (!list_is_empty(&f->queries)) {
-        struct forward_query *q = LIST_ENTRY(f->queries.next, struct forward_query, link);
-        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): query_finish takes it off the list */
+        struct forward_query *q =
+            LIST_ENTRY(list_take_first(&f->queries), struct forward_query, link);
         q->ede = EDE_NOT_READY;
         query_finish(q, NULL);
     }
     while (!list_is_empty(&f->asked))
-        waiter_done(f, LIST_ENTRY(f->asked.next, struct forward_waiter, link), NULL, EDE_NOT_READY);
+        waiter_done(f, LIST_ENTRY(list_take_first(&f->asked), struct forward_waiter, link), NULL,
+                    EDE_NOT_READY);
 }
 
 void forwarder_free(struct forwarder *f)

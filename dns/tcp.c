@@ -100,9 +100,9 @@ static void waiter_free(struct tcp_waiter *tw)
 static void conn_close(struct tcp_conn *c, enum dns_tcp_close reason)
 {
     struct worker *w = c->worker;
-    LIST_FOREACH(link, &c->waiters)
-    {
-        struct tcp_waiter *tw = LIST_ENTRY(link, struct tcp_waiter, link);
+    while (!list_is_empty(&c->waiters)) {
+        struct list *first = list_take_first(&c->waiters);
+        struct tcp_waiter *tw = LIST_ENTRY(first, struct tcp_waiter, link);
         forward_cancel(w->forward, &tw->waiter);
         waiter_free(tw);
     }

@@ -76,7 +76,7 @@ size_t tcp_transfers_next(struct tcp_transfers *transfers, uint8_t *out, bool *f
 void tcp_transfers_end(struct tcp_transfers *transfers, enum dns_transfer result)
 {
     while (tcp_transfers_are_running(transfers))
-        end(LIST_ENTRY(transfers->running.next, struct tcp_transfer, of_conn), result);
+        end(LIST_ENTRY(list_take_first(&transfers->running), struct tcp_transfer, of_conn), result);
 }
 
 struct tcp_conn *tcp_transfers_overdue(struct worker *w, enum dns_transfer *result)
