@@ -379,6 +379,18 @@ static bool is_of_set(const struct reply *r, const struct reply_record *rr, uint
     return type == RR_ANY || rr->type == type || (r->question.dnssec_ok && covered(r, rr) == type);
 }
 
+/* A name has one CNAME (RFC 2181 section 10.1) and one DNAME (RFC 6672 section 2.4) at most. True
+ * for those behind the first one; seen: of this name so far. */
+static bool is_one_too_many(const struct reply_record *rr, bool seen[2])
+{
+    if (rr->type != RR_CNAME && rr->type != RR_DNAME)
+        return false;
+    bool *has = &seen[rr->type == RR_DNAME];
+    bool is_second = *has;
+    *has = true;
+    return is_second;
+}
+
 /* Answers with the records of a type at a name, and their signatures; how many there were. */
 static size_t copy_set(struct copy *c, const uint8_t *name, uint16_t type)
 {
@@ -386,11 +398,12 @@ static size_t copy_set(struct copy *c, const uint8_t *name, uint16_t type)
     struct message *m = c->m;
     uint32_t hash = wire_name_hash(name);
     size_t found = 0;
+    bool seen[2] = {false, false};
     for (size_t i = 0; i < r->answers; i++) {
         const struct reply_record *rr = &r->records[i];
         uint8_t owner[NAME_MAX_WIRE];
         if (rr->owner_hash != hash || !is_of_set(r, rr, type) || !owner_of(r, rr, owner) ||
-            !name_equal(owner, name))
+            !name_equal(owner, name) || is_one_too_many(rr, seen))
             continue;
         found++;
         if (m->truncated)

@@ -272,6 +272,29 @@ static void a_chain_is_put_in_order(void **state)
     response_fini(&r);
 }
 
+/* Whichever comes first is followed, and the other one is nobody's. */
+static void a_name_has_one_cname(void **state)
+{
+    (void)state;
+    const unsigned types[] = {A, CNAME, 255};
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        const struct reply_question q = question_of("a.example", (uint16_t)types[i]);
+        struct packet p = response_to(&q, 0x8180);
+        packet_record(&p, 6, "c00c", CNAME, 1, 300, "0162c00e");
+        packet_record(&p, 6, "c00c", CNAME, 1, 300, "0163c00e");
+        packet_record(&p, 6, "c00c", CNAME, 1, 300, "0162c00e");
+        packet_record(&p, 6, "0163c00e", A, 1, 300, "c6336401");
+        packet_record(&p, 6, "0162c00e", A, 1, 300, "c6336402");
+        struct response r = copied_whole(&p, &q);
+        assert_int_equal(r.records, types[i] == A ? 2 : 1);
+        assert_int_equal(r.record[0].type, CNAME);
+        assert_memory_equal(out + r.record[0].rdata_at, "\1b", 2);
+        if (types[i] == A)
+            assert_int_equal(out[r.record[1].rdata_at + 3], 2);
+        response_fini(&r);
+    }
+}
+
 static void chains_are_bounded(void **state)
 {
     (void)state;
@@ -476,6 +499,7 @@ int main(void)
         cmocka_unit_test(malformed_records_break_it),
         cmocka_unit_test(only_what_follows_from_the_question_is_copied),
         cmocka_unit_test(a_chain_is_put_in_order),
+        cmocka_unit_test(a_name_has_one_cname),
         cmocka_unit_test(chains_are_bounded),
         cmocka_unit_test(dname_goes_before_the_cname_it_made),
         cmocka_unit_test(signatures_need_do),
