@@ -21,6 +21,7 @@
 #define NAME_SIZE  64
 #define PATH_TEXT  160
 #define CLAIM_NAME "data"
+#define HOLD       "example.com/hold" /* the finalizer of users */
 
 /* What really runs, as the simulator sees it: a node that is silent or holds goes on running what
  * it was told to run, whatever the store says. */
@@ -66,6 +67,8 @@ struct sim {
     struct sim_api *api;
 
     bool is_asking;       /* what is staged now, a user wrote */
+    bool is_releasing;    /* and takes the finalizer of a pod away */
+    bool is_late_due;     /* the next commit completes late */
     unsigned faults_left; /* commits that may still go wrong */
     bool had_fault;
     uint64_t commits, faults, crashes, checks, events, refused;
@@ -134,6 +137,7 @@ void sim_forget_replies(void);
 
 /* Actions that only write. */
 void sim_do_stale(struct sim *s);
+void sim_do_late_delete(struct sim *s);
 void sim_do_dry_run(struct sim *s);
 
 /* ---- actions ---- */
@@ -142,6 +146,9 @@ void sim_do_set(struct sim *s);
 void sim_do_scale(struct sim *s);
 void sim_do_shift(struct sim *s);
 void sim_do_template(struct sim *s);
+void sim_do_obstruct(struct sim *s);
+void sim_do_wide_update(struct sim *s);
+void sim_do_shared(struct sim *s);
 void sim_do_strategy(struct sim *s);
 void sim_do_retention(struct sim *s);
 void sim_do_min_ready(struct sim *s);
@@ -172,6 +179,7 @@ void sim_do_service(struct sim *s);
 void sim_do_front(struct sim *s);
 void sim_do_alias(struct sim *s);
 void sim_do_hand(struct sim *s);
+void sim_do_overtake(struct sim *s);
 
 void sim_do_silence(struct sim *s);
 void sim_do_mass(struct sim *s);
@@ -218,11 +226,15 @@ void sim_ledger_commit(struct sim *s, enum store_mem_fault fault);
 void sim_ledger_reloaded(struct sim *s);
 /* Something is staged above the commit under way, or above the applied state. */
 bool sim_ledger_is_ahead(const struct sim *s);
+/* A commit has begun and not ended. */
+bool sim_ledger_is_flying(const struct sim *s);
 void sim_ledger_free(struct sim *s);
 
 /* What runs (R41-R44): from the apply hook, after a crash, and when a node speaks again. */
 void sim_runs_apply(struct sim *s, const struct store_batch *batch);
 void sim_runs_reloaded(struct sim *s);
+/* Its containers run, or may. */
+bool sim_runs(struct sim *s, const char *uid);
 /* Its containers have ended, and its node says so. */
 void sim_runs_ended(struct sim *s, const char *uid);
 void sim_node_spoke(struct sim *s, unsigned node);

@@ -195,6 +195,34 @@ static const struct owner_ref *pod_owner(const struct object *claim)
     return NULL;
 }
 
+/* R66: what sets own goes with the last of them, unless a user deletes it. */
+static void check_collect(struct sim *s, const struct store_view *view, const struct object *obj)
+{
+    for (size_t i = 0; i < obj->owner_count && !s->is_asking; i++)
+        if (is_owner_there(view, obj, &obj->owners[i]))
+            sim_broken(s, "%s deleted while its owner %s lives (R66)", obj->key,
+                       obj->owners[i].name);
+}
+
+/* R57: of its history a set forgets what no pod of it runs. */
+static void check_prune(struct sim *s, const struct store_view *view, const struct object *revision)
+{
+    const struct owner_ref *owner = object_controller(revision);
+    const struct object *set =
+        owner ? view_find(view, KIND_STATEFULSET, revision->ns, owner->name) : NULL;
+    struct view_cursor cur;
+    struct member m;
+    if (!set || set->deleted_us || strcmp(set->uid, owner->uid) != 0 || s->is_asking ||
+        sim_is_namespace_going(view, revision->ns))
+        return;
+    for (view_seek(&cur, view, KIND_POD, revision->ns, NULL); cur.object; view_next(&cur)) {
+        const char *runs = object_label(cur.object, "controller-revision-hash");
+        if (runs && strcmp(runs, revision->name) == 0 && sim_member_of(view, cur.object, &m) &&
+            m.set == set)
+            sim_broken(s, "%s deleted, and %s runs it (R57)", revision->key, cur.object->key);
+    }
+}
+
 /* R21: only a pod that scaling removes takes its claim with it. */
 static void check_claim_owner(struct sim *s, const struct store_view *view,
                               const struct object *before, const struct object *after)
@@ -268,6 +296,8 @@ static void stage_pod(struct sim *s, const struct store_view *view, const struct
                                !view_find(view, KIND_NODE, "", pod_view(before)->node));
     if (before && !after && !was_told)
         sim_broken(s, "%s removed without having been deleted (R42)", before->key);
+    if (before && !after && object_has_finalizer(before, HOLD) && !s->is_releasing)
+        sim_broken(s, "%s removed although a finalizer holds it (R45)", before->key);
     if (is_same(before, after) && sim_is_over(before) &&
         pod_view(before)->phase != pod_view(after)->phase)
         sim_broken(s, "%s was over and is not any more (R87)", after->key);
@@ -327,6 +357,12 @@ static void on_stage(void *arg, const struct store_change *change)
             check_delete_volume(s, &view, before);
         if (is_same(before, after))
             check_volume(s, before, after);
+    } else if (obj->kind->id == KIND_CONFIGMAP) {
+        if (is_leaving(before, after))
+            check_collect(s, &view, before);
+    } else if (obj->kind->id == KIND_REVISION) {
+        if (is_leaving(before, after))
+            check_prune(s, &view, before);
     } else if (obj->kind->id == KIND_NODE) {
         sim_check_node(s, &view, change);
     } else if ((obj->kind->id == KIND_STATEFULSET || obj->kind->id == KIND_REPLICASET) &&

@@ -149,6 +149,11 @@ bool sim_ledger_is_ahead(const struct sim *s)
     return s->ledger->open.count > 0;
 }
 
+bool sim_ledger_is_flying(const struct sim *s)
+{
+    return s->ledger->is_flying;
+}
+
 void sim_ledger_free(struct sim *s)
 {
     clear(&s->ledger->durable);

@@ -13,7 +13,11 @@ static enum store_mem_fault next_fault(void *arg)
         STORE_MEM_LATE,     STORE_MEM_LATE,    STORE_MEM_CONFLICT, STORE_MEM_FAIL,
         STORE_MEM_NO_SPACE, STORE_MEM_UNKNOWN, STORE_MEM_LATE_FAIL};
     enum store_mem_fault fault = STORE_MEM_NONE;
-    if (s->faults_left > 0 && !sim_one_in(s, 3)) {
+    if (s->is_late_due) {
+        s->is_late_due = false;
+        s->faults++;
+        fault = STORE_MEM_LATE;
+    } else if (s->faults_left > 0 && !sim_one_in(s, 3)) {
         s->faults_left--;
         s->faults++;
         s->had_fault = true;
@@ -221,7 +225,7 @@ static void names_of(struct sim *s, enum kind_id kind, bool (*is_wanted)(const s
 
 static bool is_held_by_user(const struct object *obj)
 {
-    return object_has_finalizer(obj, "example.com/hold");
+    return object_has_finalizer(obj, HOLD);
 }
 
 /* Stands in the way of a set: it is nobody's or another's (R61), or was adopted without the claims
@@ -247,7 +251,9 @@ static void heal_objects(struct sim *s)
     names_of(s, KIND_POD, is_held_by_user, &names);
     for (size_t i = 0; i < names.count; i++) {
         const struct verb_key key = {KIND_POD, names.at[i][0], names.at[i][1]};
+        s->is_releasing = true;
         sim_patch(s, &key, SUB_NONE, "{'metadata':{'finalizers':null}}");
+        s->is_releasing = false;
     }
     free(names.at);
     names_of(s, KIND_POD, is_in_the_way, &names);

@@ -58,10 +58,11 @@ void sim_do_finalizer(struct sim *s)
     const struct verb_key key = {KIND_POD, pod.ns, pod.name};
     if (!obj)
         return;
-    bool has = object_has_finalizer(obj, "example.com/hold");
+    bool has = object_has_finalizer(obj, HOLD);
     sim_did(s, "%s %s/%s", has ? "release" : "hold", pod.ns, pod.name);
-    sim_patch(s, &key, SUB_NONE, "{'metadata':{'finalizers':%s}}",
-              has ? "null" : "['example.com/hold']");
+    s->is_releasing = has;
+    sim_patch(s, &key, SUB_NONE, "{'metadata':{'finalizers':%s}}", has ? "null" : "['" HOLD "']");
+    s->is_releasing = false;
 }
 
 /* A pod without a set: one that a set may adopt, or stands in its way, or is none of its business,
@@ -81,7 +82,7 @@ void sim_do_bare_pod(struct sim *s)
     struct store_view view = store_head(s->w.store);
     if (!is_like_ours && view_count(&view, KIND_POD) > 24)
         return;
-    bool is_foreign = sim_one_in(s, 4);
+    bool is_foreign = sim_one_in(s, is_like_ours ? 2 : 4);
     sim_did(s, "%s pod %s in %s", is_foreign ? "foreign" : "bare", name, c->ns);
     sim_apply(s, c->ns,
               "{'apiVersion':'v1','kind':'Pod','metadata':{%s,'labels':{'app':'%s'}%s},"
@@ -193,9 +194,10 @@ void sim_do_ghost(struct sim *s)
     if (count == 0)
         return;
     world_settle(&s->w); /* what was under way may have been refused, and nobody be a ghost */
-    if (freed[0] >= s->running_count)
+    size_t at = freed[sim_below(s, count)];
+    if (at >= s->running_count)
         return;
-    const struct incarnation it = s->running[freed[0]];
+    const struct incarnation it = s->running[at];
     char ns[NAME_SIZE];
     const char *slash = strchr(it.path, '/');
     (void)snprintf(ns, sizeof ns, "%.*s", (int)(slash - it.path), it.path);

@@ -143,6 +143,10 @@ static void check_slices(struct sim *s, const struct store_view *view, const str
     sort(&have);
     for (size_t i = 0; i < want.count || i < have.count; i++) {
         int order = i == have.count ? -1 : i == want.count ? 1 : strcmp(want.text[i], have.text[i]);
+        for (size_t k = 0; order != 0 && k < want.count; k++)
+            (void)fprintf(stderr, "  wanted: %s\n", want.text[k]);
+        if (order != 0)
+            sim_show(view, service);
         if (order < 0)
             sim_broken(s, "%s lacks the endpoint %s (R92)", service->key, want.text[i]);
         if (order > 0)
@@ -233,16 +237,55 @@ static void check_replicaset_status(struct sim *s, const struct store_view *view
     check_count(s, set, "availableReplicas", v->st_available, available);
 }
 
-/* R57: history is bounded. */
+static bool is_live_revision(const struct store_view *view, const struct object *set,
+                             const char *name)
+{
+    const struct set_view *v = set_view(set);
+    struct view_cursor cur;
+    bool is_live = strcmp(name, v->current_revision) == 0 || strcmp(name, v->update_revision) == 0;
+    for (view_seek(&cur, view, KIND_POD, set->ns, NULL); cur.object && !is_live; view_next(&cur)) {
+        const struct owner_ref *owner = object_controller(cur.object);
+        const char *runs = object_label(cur.object, "controller-revision-hash");
+        is_live = owner && strcmp(owner->uid, set->uid) == 0 && runs && strcmp(runs, name) == 0;
+    }
+    return is_live;
+}
+
+/* R57: history is bounded; a set that has what it wants keeps no more than it may, and the revision
+ * that was the current one until it is looked at again. */
 static void check_history(struct sim *s, const struct store_view *view, const struct object *set)
 {
+    const struct set_view *v = set_view(set);
     struct view_cursor cur;
     unsigned count = 0;
-    for (view_seek(&cur, view, KIND_REVISION, set->ns, NULL); cur.object; view_next(&cur))
-        count += object_controller(cur.object) &&
-                 strcmp(object_controller(cur.object)->uid, set->uid) == 0;
+    int32_t old = 0;
+    bool has_all = !set->deleted_us && v->st_replicas == v->replicas &&
+                   v->st_ready == v->replicas && v->st_updated == v->replicas;
+    for (view_seek(&cur, view, KIND_REVISION, set->ns, NULL); cur.object; view_next(&cur)) {
+        const struct owner_ref *owner = object_controller(cur.object);
+        if (!owner || strcmp(owner->uid, set->uid) != 0)
+            continue;
+        count++;
+        old += has_all && !is_live_revision(view, set, cur.object->name);
+    }
+    if (old > v->history_limit + 1)
+        sim_broken(s, "%s keeps %d old revisions, and may %d (R57)", set->key, old,
+                   v->history_limit);
     if (count > REVISIONS_MOST)
         sim_broken(s, "%s has %u revisions (R57)", set->key, count);
+}
+
+/* R66: what nobody owns any more is collected. */
+static void check_owned(struct sim *s, const struct store_view *view, const struct object *obj)
+{
+    bool is_owned = obj->owner_count == 0;
+    for (size_t i = 0; i < obj->owner_count; i++) {
+        const struct object *owner =
+            view_find(view, KIND_STATEFULSET, obj->ns, obj->owners[i].name);
+        is_owned |= owner && strcmp(owner->uid, obj->owners[i].uid) == 0;
+    }
+    if (!is_owned)
+        sim_broken(s, "%s is left behind by its owners (R66)", obj->key);
 }
 
 /* ---- storage ---- */
@@ -305,6 +348,20 @@ static void check_identity(struct sim *s, const struct store_view *view, const s
     check_claim_epochs(s, view, pod);
 }
 
+/* A fence goes when the node has spoken, and not before (R44). */
+static void check_fences(struct sim *s, const struct store_view *view,
+                         const struct object *identity)
+{
+    const struct identity_view *v = identity_view(identity);
+    for (size_t i = 0; i < v->fenced_count; i++) {
+        const char *name = v->fenced_nodes[i] ? v->fenced_nodes[i] : "";
+        unsigned node = sim_node_index(name);
+        if (node < SIM_NODES && sim_node_answers(s, node) && view_find(view, KIND_NODE, "", name))
+            sim_broken(s, "%s fences %s, and %s has told its end (R44)", identity->key,
+                       v->fenced_uids[i], name);
+    }
+}
+
 /* Every incarnation that was freed and may live is fenced, with its addresses. */
 static void check_fence(struct sim *s, const struct store_view *view, const struct incarnation *it)
 {
@@ -314,8 +371,12 @@ static void check_fence(struct sim *s, const struct store_view *view, const stru
     const struct object *obj = view_find(view, KIND_IDENTITY, ns, slash + 1);
     const struct identity_view *v = obj ? identity_view(obj) : NULL;
     for (size_t i = 0; v && i < v->fenced_count; i++)
-        if (strcmp(v->fenced_uids[i], it->uid) == 0)
+        if (strcmp(v->fenced_uids[i], it->uid) == 0) {
+            if (it->ip_count > 0 && v->address_count == 0)
+                sim_broken(s, "%s %s is fenced, and its addresses are not (R44)", it->path,
+                           it->uid);
             return;
+        }
     sim_broken(s, "%s %s may live on %s, and is not fenced (R44)", it->path, it->uid,
                sim_node_name(it->node));
 }
@@ -349,7 +410,9 @@ void sim_check_rest(struct sim *s)
     each(s, KIND_REPLICASET, check_replicaset_status);
     each(s, KIND_PV, check_volume);
     each(s, KIND_PVC, check_claim);
+    each(s, KIND_CONFIGMAP, check_owned);
     each(s, KIND_POD, check_identity);
+    each(s, KIND_IDENTITY, check_fences);
     for (size_t i = 0; i < s->running_count; i++)
         if (s->running[i].is_freed)
             check_fence(s, &view, &s->running[i]);

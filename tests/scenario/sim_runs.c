@@ -45,6 +45,11 @@ static void on_seen(struct sim *s, const struct object *pod)
     keep_addresses(it, v);
 }
 
+bool sim_runs(struct sim *s, const char *uid)
+{
+    return find_running(s, uid) != NULL;
+}
+
 void sim_runs_ended(struct sim *s, const char *uid)
 {
     struct incarnation *it = find_running(s, uid);

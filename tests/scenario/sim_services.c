@@ -79,8 +79,9 @@ void sim_do_hand(struct sim *s)
     sim_did(s, "put %s/hand", ns);
     sim_apply(s, ns,
               "{'apiVersion':'v1','kind':'Service','metadata':{'name':'hand'},"
-              "'spec':{%s'ports':[{'name':'sql','port':5432}]}}",
-              strcmp(ns, "default") == 0 ? "'clusterIP':'None'," : "");
+              "'spec':{%s'publishNotReadyAddresses':%s,'ports':[{'name':'sql','port':5432}]}}",
+              strcmp(ns, "default") == 0 ? "'clusterIP':'None'," : "",
+              sim_one_in(s, 3) ? "true" : "false");
     sim_apply(s, ns,
               "{'apiVersion':'discovery.k8s.io/v1','kind':'EndpointSlice',"
               "'metadata':{'name':'hand','labels':{'kubernetes.io/service-name':'hand'}},"
@@ -89,4 +90,25 @@ void sim_do_hand(struct sim *s)
               "{'addresses':['10.244.201.%u'],'conditions':{'ready':%s}}]}",
               1 + (unsigned)sim_below(s, 3), 1 + (unsigned)sim_below(s, 3),
               sim_one_in(s, 2) ? "true" : "false");
+}
+
+typedef void action_fn(struct sim *s);
+
+/* Two writes of the same kind, the second one while the commit of the first is under way: names are
+ * those of what is committed, until it has ended and afterwards (DESIGN section 1). */
+void sim_do_overtake(struct sim *s)
+{
+    static action_fn *const writes[] = {sim_do_hand, sim_do_front, sim_do_service, sim_do_alias,
+                                        sim_do_namespace};
+    action_fn *write = writes[sim_below(s, ARRAY_SIZE(writes))];
+    world_settle(&s->w);
+    s->is_late_due = true;
+    write(s);
+    while (!sim_ledger_is_flying(s) && loop_step(s->w.loop)) {
+    }
+    sim_did(s, "overtaken by");
+    write(s);
+    s->is_late_due = false;
+    sim_check_dns(s);
+    world_settle(&s->w);
 }

@@ -10,12 +10,13 @@ static void put_set(struct sim *s, const struct cast *c)
         (void)snprintf(stuck, sizeof stuck, "true");
     static const char *const strategies[] = {
         "", "", "'updateStrategy':{'type':'RollingUpdate'},",
+        "'updateStrategy':{'type':'RollingUpdate','rollingUpdate':{'partition':1}},",
         "'updateStrategy':{'type':'RollingUpdate','rollingUpdate':{'maxUnavailable':2}},"};
     sim_apply(s, c->ns,
               "{'apiVersion':'apps/v1','kind':'StatefulSet','metadata':{'name':'%s',"
               "'annotations':{'ordinald.dev/replace-stuck':'%s'}},"
               "'spec':{'serviceName':'%s','replicas':%u,'podManagementPolicy':'%s',%s"
-              "'revisionHistoryLimit':2,"
+              "'revisionHistoryLimit':%u,"
               "'persistentVolumeClaimRetentionPolicy':{'whenDeleted':'%s','whenScaled':'%s'},"
               "'selector':{'matchLabels':{'app':'%s'}},'template':{'metadata':{'labels':"
               "{'app':'%s'}},'spec':{'terminationGracePeriodSeconds':5,'containers':"
@@ -24,8 +25,8 @@ static void put_set(struct sim *s, const struct cast *c)
               "'volumeClaimTemplates':[{'metadata':{'name':'" CLAIM_NAME "'},'spec':{%s"
               "'accessModes':['ReadWriteOnce'],'resources':{'requests':{'storage':'1Mi'}}}}]}}",
               c->name, stuck, c->name, (unsigned)sim_below(s, 5), c->policy,
-              strategies[sim_below(s, ARRAY_SIZE(strategies))], c->when_deleted, c->when_scaled,
-              c->name, c->name, class);
+              strategies[sim_below(s, ARRAY_SIZE(strategies))], (unsigned)sim_below(s, 3),
+              c->when_deleted, c->when_scaled, c->name, c->name, class);
 }
 
 void sim_do_set(struct sim *s)
@@ -67,7 +68,7 @@ void sim_do_shift(struct sim *s)
 }
 
 /* Also back to an older template: that revision is raised (R50). */
-void sim_do_template(struct sim *s)
+static void patch_template(struct sim *s, const struct cast *c)
 {
     char spec[200];
     unsigned version = (unsigned)sim_below(s, 5);
@@ -75,7 +76,60 @@ void sim_do_template(struct sim *s)
                    "'template':{'spec':{'containers':[{'name':'main','image':"
                    "'registry.example/main:%u','ports':[{'name':'%s','containerPort':%u}]}]}}",
                    version, version % 2 ? "web" : "other", 8080 + version / 2);
-    patch_set(s, sim_any_set(s), spec);
+    patch_set(s, c, spec);
+}
+
+void sim_do_template(struct sim *s)
+{
+    patch_template(s, sim_any_set(s));
+}
+
+/* A pod leaves a Parallel set and keeps its name, and the set is to be updated: what is missing
+ * cannot be made, and the deletions after it are not reached (R61, R67). */
+void sim_do_obstruct(struct sim *s)
+{
+    const struct cast *c = sim_any_set(s);
+    char name[NAME_SIZE];
+    (void)snprintf(name, sizeof name, "%s-%u", c->name, (unsigned)sim_below(s, 5));
+    const struct verb_key key = {KIND_POD, c->ns, name};
+    if (strcmp(c->policy, "Parallel") != 0 || !sim_find(s, KIND_POD, c->ns, name))
+        return;
+    sim_did(s, "obstruct %s/%s", c->ns, name);
+    sim_patch(s, &key, SUB_NONE, "{'metadata':{'labels':{'app':'elsewhere'}}}");
+    patch_template(s, c);
+}
+
+/* An update of several pods at once: those that terminate are unavailable, too (R56). */
+void sim_do_wide_update(struct sim *s)
+{
+    const struct cast *c = sim_any_set(s);
+    patch_set(s, c,
+              "'updateStrategy':{'type':'RollingUpdate','rollingUpdate':{'maxUnavailable':2}}");
+    patch_template(s, c);
+}
+
+/* A ConfigMap that several sets own (R66). */
+void sim_do_shared(struct sim *s)
+{
+    char owners[1024] = "";
+    size_t len = 0;
+    for (size_t i = 0; i < sim_cast_count; i++) {
+        const struct cast *c = &sim_cast[i];
+        const struct object *set = sim_find(s, KIND_STATEFULSET, c->ns, c->name);
+        if (!set || strcmp(c->ns, "default") != 0)
+            continue;
+        len += (size_t)snprintf(owners + len, sizeof owners - len,
+                                "%s{'apiVersion':'apps/v1','kind':'StatefulSet','name':'%s',"
+                                "'uid':'%s'}",
+                                len > 0 ? "," : "", c->name, set->uid);
+    }
+    if (len == 0 || sim_find(s, KIND_CONFIGMAP, "default", "shared"))
+        return;
+    sim_did(s, "create default/shared of all sets");
+    sim_apply(s, "default",
+              "{'apiVersion':'v1','kind':'ConfigMap','metadata':{'name':'shared',"
+              "'ownerReferences':[%s]}}",
+              owners);
 }
 
 void sim_do_strategy(struct sim *s)

@@ -266,6 +266,42 @@ void sim_do_stale(struct sim *s)
                    read.name, version);
 }
 
+/* A deletion that was meant for an earlier pod of that name and comes late: of a client that had
+ * read it (A31), or the word of its node, once more (R42). */
+void sim_do_late_delete(struct sim *s)
+{
+    static char ns[NAME_SIZE], name[NAME_SIZE], uid[UUID_TEXT_SIZE];
+    static unsigned node;
+    const struct object *now = *name ? sim_find(s, KIND_POD, ns, name) : NULL;
+    bool is_another = now && strcmp(now->uid, uid) != 0;
+    if (!is_another) {
+        struct pod_name pod;
+        sim_any_pod(s, &pod);
+        const struct object *read = world_find(&s->w, KIND_POD, pod.ns, pod.name);
+        if (!read || (now && !sim_one_in(s, 4)))
+            return;
+        (void)snprintf(ns, sizeof ns, "%s", pod.ns);
+        (void)snprintf(name, sizeof name, "%s", pod.name);
+        (void)snprintf(uid, sizeof uid, "%s", read->uid);
+        node = sim_node_index(pod_view(read)->node);
+        return;
+    }
+    bool is_node = node < SIM_NODES && !sim_runs(s, uid) && sim_one_in(s, 2);
+    struct verb v = world_verb(&s->w, is_node ? ROLE_NODE : ROLE_ADMIN);
+    const struct verb_key key = {KIND_POD, ns, name};
+    const struct delete_opts opts = {.has_grace = true, .uid = uid};
+    v.node = is_node ? sim_node_name(node) : NULL;
+    AUTO_OBJECT kept = object_ref(now);
+    AUTO_OBJECT out = NULL;
+    bool gone = false;
+    struct err e = {0};
+    sim_did(s, "%s deletes %s/%s as %s", is_node ? v.node : "a client", ns, name, uid);
+    (void)sim_stage(s, &v, verb_delete(&v, &key, &opts, &out, &gone, &e), NULL, false);
+    if (sim_find(s, KIND_POD, ns, name) != kept)
+        sim_broken(s, "%s deleted by a word about %s (A31, R42)", kept->key, uid);
+    *name = '\0';
+}
+
 static void check_untouched(struct sim *s, const struct verb_key *key, const struct object *before,
                             struct verb *v)
 {

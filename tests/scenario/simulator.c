@@ -1,4 +1,4 @@
-/* simulator --seed N --steps N [--mutant NAME] [--verbose]
+/* simulator --seed N --steps N [--patience SECONDS] [--mutant NAME] [--verbose]
  *
  * Exit 0: everything held (with a mutant: it was found). 1: something broke, and the line that says
  * what tells the seed and the step too; the same seed and number of steps replay it exactly. */
@@ -11,7 +11,7 @@
 
 #define HISTORY 64
 /* Of processor time, for one step: the longest takes a tenth of a second, under ASan one. */
-#define STEP_SECONDS 60
+#define PATIENCE 60
 
 static char history[HISTORY][200];
 static uint64_t history_count;
@@ -64,6 +64,7 @@ _Noreturn void sim_broken(struct sim *s, const char *format, ...)
 /* ---- steps that do not end, assertions that fail ---- */
 
 static struct sim *running;
+static unsigned patience = PATIENCE; /* seconds for a step */
 
 static void put(const char *text)
 {
@@ -107,7 +108,7 @@ static void on_signal(int number)
 
 void sim_go_on(void)
 {
-    const struct itimerval limit = {.it_value = {.tv_sec = STEP_SECONDS}};
+    const struct itimerval limit = {.it_value = {.tv_sec = patience}};
     CHECK(setitimer(ITIMER_VIRTUAL, &limit, NULL) == 0);
 }
 
@@ -129,6 +130,9 @@ static const struct {
     {"scale", sim_do_scale, 16},
     {"move ordinals.start", sim_do_shift, 3},
     {"change a template", sim_do_template, 8},
+    {"obstruct a set", sim_do_obstruct, 3},
+    {"update many at once", sim_do_wide_update, 4},
+    {"ConfigMap of sets", sim_do_shared, 2},
     {"change a strategy", sim_do_strategy, 4},
     {"change retention", sim_do_retention, 2},
     {"change minReadySeconds", sim_do_min_ready, 2},
@@ -136,18 +140,18 @@ static const struct {
     {"ReplicaSet", sim_do_replicaset, 4},
     {"namespace", sim_do_namespace, 1},
     {"delete a pod", sim_do_delete_pod, 10},
-    {"force a pod", sim_do_force_pod, 5},
+    {"force a pod", sim_do_force_pod, 6},
     {"evict a pod", sim_do_evict, 2},
     {"edit labels", sim_do_relabel, 4},
     {"finalizer", sim_do_finalizer, 3},
-    {"bare pod", sim_do_bare_pod, 3},
+    {"bare pod", sim_do_bare_pod, 4},
     {"ConfigMap", sim_do_map, 6},
     {"delete a collection", sim_do_collection, 2},
     {"list by selector", sim_do_pages, 3},
     {"readiness", sim_do_readiness, 6},
     {"address in place", sim_do_address, 4},
     {"pod fails", sim_do_fail_pod, 2},
-    {"ghost reports", sim_do_ghost, 3},
+    {"ghost reports", sim_do_ghost, 8},
     {"delete a claim", sim_do_delete_claim, 4},
     {"volume", sim_do_volume, 5},
     {"expand a claim", sim_do_expand, 2},
@@ -155,6 +159,7 @@ static const struct {
     {"front Service", sim_do_front, 3},
     {"ExternalName", sim_do_alias, 2},
     {"hand-made slice", sim_do_hand, 2},
+    {"overtaken write", sim_do_overtake, 3},
     {"silence", sim_do_silence, 6},
     {"mass silence", sim_do_mass, 1},
     {"hold deletions", sim_do_hold, 5},
@@ -163,6 +168,7 @@ static const struct {
     {"out of service", sim_do_out_of_service, 2},
     {"remove a node", sim_do_remove_node, 1},
     {"stale write", sim_do_stale, 3},
+    {"late deletion", sim_do_late_delete, 4},
     {"dry run", sim_do_dry_run, 2},
     {"watchers", sim_do_watch, 6},
     {"paged list", sim_do_list, 4},
@@ -220,6 +226,8 @@ static bool read_args(struct sim *s, int argc, char **argv)
             s->seed = strtoull(argv[++i], NULL, 10);
         else if (has_value && strcmp(argv[i], "--steps") == 0)
             s->steps = (unsigned)strtoul(argv[++i], NULL, 10);
+        else if (has_value && strcmp(argv[i], "--patience") == 0)
+            patience = (unsigned)strtoul(argv[++i], NULL, 10);
         else if (has_value && strcmp(argv[i], "--mutant") == 0 && sim_is_mutant(argv[i + 1]))
             s->mutant = argv[++i];
         else
@@ -232,8 +240,9 @@ int main(int argc, char **argv)
 {
     struct sim s = {.seed = 1, .steps = 1000};
     if (!read_args(&s, argc, argv)) {
-        (void)fprintf(stderr, "usage: simulator [--seed N] [--steps N] [--mutant "
-                              "replace-early|release-claim] [--verbose]\n");
+        (void)fprintf(stderr,
+                      "usage: simulator [--seed N] [--steps N] [--patience SECONDS] [--mutant "
+                      "replace-early|release-claim] [--verbose]\n");
         return 2;
     }
     /* What the program has to say about its world is no news here: nodes do fall silent. */
