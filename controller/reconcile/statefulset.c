@@ -638,9 +638,10 @@ static int sync_set(struct sync *s, struct set_plan *plan, struct err *e)
     statefulset_plan(&view, plan);
     rc = apply_steps(s, plan, e);
     int status = write_status(s, plan, rc < 0 ? NULL : e); /* always written (R28) */
-    if (rc == 0 && status == 0)
-        rc = set_revisions_prune(s->runner, s->set, is_live_revision, s, e);
-    return rc < 0 ? rc : status;
+    bool has_failed = rc < 0 || status < 0;
+    int pruned = /* also when a step fails, perhaps for long (R57) */
+        set_revisions_prune(s->runner, s->set, is_live_revision, s, has_failed ? NULL : e);
+    return rc < 0 ? rc : status < 0 ? status : pruned;
 }
 
 /* What the set waits for now, for those who ask why a pod is not there. */
