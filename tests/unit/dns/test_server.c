@@ -294,7 +294,9 @@ static void a_client_that_does_not_read_is_waited_for_then_closed(void **state)
 {
     (void)state; /* megabytes of answers asked for, nothing read at first */
     struct dns_opts opts = options();
-    struct net *n = net_start(&opts);
+    struct net *n = net_bind(&opts);
+    dns_server_timing(n->server)->stall_us = 600000000; /* however slow the reader is */
+    assert_int_equal(dns_server_start(n->server, NULL), 0);
     int fd = dial(n, 0, SOCK_STREAM);
     struct packet p = framed(7, "huge.prod.svc.cluster.local", A);
     for (int i = 0; i < 100; i++)
