@@ -65,6 +65,14 @@ static struct page_pin *pin_find(struct api_server *api, uint64_t revision, stru
     return found;
 }
 
+static struct page_pin **pin_slot(struct api_server *api, const struct page_pin *p)
+{
+    size_t i = 0;
+    while (api->pins[i] != p)
+        i++;
+    return &api->pins[i];
+}
+
 /* A free place, or that of the snapshot nobody has used for longest. */
 static struct page_pin **pin_place(struct api_server *api)
 {
@@ -76,20 +84,15 @@ static struct page_pin **pin_place(struct api_server *api)
 }
 
 /* The snapshot of a revision that is kept already or is the applied one. While it is the applied
- * one its age counts anew: who begins a list then has as long as anybody. */
+ * one a place is taken anew: who begins a list then has as long as anybody. Lists that still run
+ * keep the snapshot they have. */
 static struct page_pin *pin_keep(struct api_server *api, uint64_t revision)
 {
     struct store_view view;
     struct page_pin *p = pin_find(api, revision, &view);
     if (store_applied(api->store).revision != revision)
         return p;
-    if (p) {
-        struct store_pin *old = p->pin;
-        p->pin = store_pin_new(api->store);
-        store_pin_free(old);
-        return p;
-    }
-    struct page_pin **place = pin_place(api);
+    struct page_pin **place = p ? pin_slot(api, p) : pin_place(api);
     pin_unref(*place);
     p = xcalloc(1, sizeof *p);
     p->refs = 1;
