@@ -5,6 +5,7 @@ of that table that no longer happens. Skips where there is no Go, or no way to t
 
 import http.client
 import ipaddress
+import itertools
 import os
 import signal
 import subprocess
@@ -118,7 +119,8 @@ def test_every_answer_is_that_of_coredns_or_a_listed_difference():
 
 def test_the_page_gives_the_reason_of_every_difference():
     with open(os.path.join(HERE, "../../docs/coredns.md")) as f:
-        reasons = [line[2:] for line in f if line.startswith("- ")]
+        listed = itertools.takewhile(lambda line: not line.startswith("## "), f) # later sections list other things
+        reasons = [line[2:] for line in listed if line.startswith("- ")]
     want = [row[5] for row in differences().rows]
     assert len(reasons) == len(want), f"{len(want)} rows, {len(reasons)} reasons in docs/coredns.md"
     for have, reason in zip(reasons, want):
