@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,7 +39,8 @@
 #define TARGETS       8
 #define PIDS          8
 #define LOST_NS       500000000
-#define TICK_NS       50000 /* an open loop sends what is due this often */
+#define TICK_NS       50000    /* a fast open loop sends what is due this often */
+#define MOST_NS       10000000 /* a slow one looks this often whether the time is over */
 #define BEHIND        256
 #define RECEIVE_BYTES (8 << 20)
 
@@ -288,9 +290,10 @@ static void open_loop(struct load *l)
     for (int i = 0; i < SOCKETS; i++)
         fds[i] = (struct pollfd){.fd = l->sources[i].fd, .events = POLLIN};
     double step_ns = 1e9 / l->rate, next = (double)now_ns(), end = (double)l->end_ns;
+    CHECK(prctl(PR_SET_TIMERSLACK, 1UL) == 0);
     for (unsigned turn = 0;; turn++) {
         double now = (double)now_ns();
-        double due = now < end ? (now - next) / step_ns : 0;
+        double due = now < end && now >= next ? (now - next) / step_ns + 1 : 0;
         if (due > BEHIND) {
             next = now - BEHIND * step_ns;
             due = BEHIND;
@@ -299,7 +302,9 @@ static void open_loop(struct load *l)
         if (count > 0)
             ask(l, &l->sources[turn % SOCKETS], count, next, step_ns);
         next += count * step_ns;
-        const struct timespec tick = {.tv_nsec = due > BATCH ? 0 : TICK_NS};
+        double wait = step_ns > TICK_NS ? next - (double)now_ns() : TICK_NS;
+        wait = due > BATCH || wait < 0 ? 0 : wait < MOST_NS ? wait : MOST_NS;
+        const struct timespec tick = {.tv_nsec = (long)wait};
         if (ppoll(fds, SOCKETS, &tick, NULL) > 0) {
             for (int i = 0; i < SOCKETS; i++) {
                 if (fds[i].revents & POLLIN)

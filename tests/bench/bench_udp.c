@@ -1,6 +1,7 @@
 /* Two targets for bench_load; each prints "ADDRESS:PORT PID" and runs until SIGTERM.
  *
- *     bench_udp reflector           every datagram goes back with QR=1, unread: the floor
+ *     bench_udp reflector [OCTETS]  every datagram goes back with QR=1, unread: the floor; shorter
+ *                                   ones as so many octets
  *     bench_udp server [workers]    this server over the zone of the tests
  */
 #include <arpa/inet.h>
@@ -46,7 +47,7 @@ static int bind_loopback(struct sockaddr_in *at)
     return fd;
 }
 
-_Noreturn static void reflect(void)
+_Noreturn static void reflect(unsigned least)
 {
     struct sockaddr_in at;
     int fd = bind_loopback(&at);
@@ -62,7 +63,7 @@ _Noreturn static void reflect(void)
         int n = recvmmsg(fd, b->msg, BATCH, MSG_WAITFORONE, NULL);
         for (int i = 0; i < n; i++) {
             b->bytes[i][2] |= 0x80;
-            b->iov[i].iov_len = b->msg[i].msg_len;
+            b->iov[i].iov_len = b->msg[i].msg_len < least ? least : b->msg[i].msg_len;
         }
         for (int done = 0; done < n;) {
             int sent = sendmmsg(fd, b->msg + done, (unsigned)(n - done), 0);
@@ -110,10 +111,13 @@ static int serve(unsigned workers)
 
 int main(int argc, char **argv)
 {
-    if (argc >= 2 && strcmp(argv[1], "reflector") == 0)
-        reflect();
+    if (argc >= 2 && strcmp(argv[1], "reflector") == 0) {
+        unsigned long least = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
+        CHECK(least <= PACKET);
+        reflect((unsigned)least);
+    }
     if (argc >= 2 && strcmp(argv[1], "server") == 0)
         return serve(argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 1);
-    (void)fputs("bench_udp reflector | server [workers]\n", stderr);
+    (void)fputs("bench_udp reflector [octets] | server [workers]\n", stderr);
     return 1;
 }

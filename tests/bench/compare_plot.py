@@ -13,7 +13,7 @@ def text(x, y, words, size=12, anchor="start", weight="normal"):
 
 
 def colour(label):
-    return {"ordinald": OURS, "with reasons": OURS_TOO, "reflector": FLOOR}.get(label, OTHERS)
+    return {"ordinald": OURS, "with reasons": OURS_TOO, "reflector": FLOOR, "reflector, 393 octets": FLOOR}.get(label, OTHERS)
 
 
 def panel(x, y, title, bars):

@@ -129,11 +129,19 @@ class Server:
 class Reflector(Server):
     """Sends back what it gets; the floor of every figure."""
     label = "reflector"
+    octets = []
 
     def start(self, data):
-        self.launch([os.path.join(self.build, "tests/bench_udp"), "reflector"], stdout=subprocess.PIPE)
+        self.launch([os.path.join(self.build, "tests/bench_udp"), "reflector"] + self.octets, stdout=subprocess.PIPE)
         host, port = self.process.stdout.readline().decode().split()[0].split(":")
         self.address = host, int(port)
+
+
+class LongReflector(Reflector):
+    """Its datagrams are as long as an SRV answer with five targets, what the kernel alone takes for those."""
+    label = "reflector, 393 octets"
+    kinds = {"srv"}
+    octets = ["393"]
 
 
 class Ordinald(Server):
