@@ -15,6 +15,15 @@
 
 static const uint16_t types[] = {RR_A, RR_AAAA, RR_TXT, RR_SOA, RR_CNAME};
 
+/* The length of a name in RDATA; 0 where there is none, and for those below a first label "@": ldns
+ * 1.8.3 reads them as the origin even where the @ is escaped, against RFC 1035 section 5.1. No name
+ * of ours begins so. */
+static size_t cut_name(const uint8_t *data, size_t len)
+{
+    size_t name = name_wire_len(data, len);
+    return name > 2 && data[0] == 1 && data[1] == '@' ? 0 : name;
+}
+
 /* RDATA of the type, as long as the data allows: what an index can hold. Returns its length. */
 static size_t cut_rdata(uint16_t type, const uint8_t *data, size_t len)
 {
@@ -30,13 +39,13 @@ static size_t cut_rdata(uint16_t type, const uint8_t *data, size_t len)
         return at;
     case RR_SOA:
         for (int i = 0; i < 2; i++) {
-            if ((name = name_wire_len(data + at, len - at)) == 0)
+            if ((name = cut_name(data + at, len - at)) == 0)
                 return 0;
             at += name;
         }
         return len - at < 20 ? 0 : at + 20;
     default:
-        return name_wire_len(data, len);
+        return cut_name(data, len);
     }
 }
 
