@@ -8,10 +8,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "dns/forward_attempts.h"
+#include "dns/forward_plan.h"
 #include "dns/reply.h"
-#include "dns/upstream.h"
-#include "dns/upstream_try.h"
-#include "dns/wire.h"
 #include "dns/wire_name.h"
 
 #define FORWARDER_MAGIC 0x66777264U
@@ -19,7 +18,6 @@
 #define BUCKETS         1024 /* of the table of queries in flight */
 #define START_BUDGET    16   /* queries started per pass of the loop */
 #define HOUSEKEEPING_US 250000
-#define OPT_SIZE        11
 
 const double forward_bucket_s[FORWARD_BUCKETS - 1] = {0.001, 0.002, 0.004, 0.008, 0.016, 0.032,
                                                       0.064, 0.128, 0.256, 0.512, 1.024};
@@ -37,20 +35,10 @@ struct forwarder {
     struct list buckets[BUCKETS];
     uint32_t key; /* of the hash: random */
     struct upstream upstreams[FORWARD_UPSTREAMS_MAX];
+    struct upstream_tries tries;
     uint32_t lose_case; /* who answers in another case than they were asked in */
     struct forward_counters counters;
     struct reply reply; /* scratch of one message */
-};
-
-/* A question on its way to an upstream. */
-struct attempt {
-    struct upstream_try *try; /* NULL: free */
-    int upstream;
-    uint16_t id;
-    uint8_t name[NAME_MAX_WIRE]; /* as it was sent */
-    bool has_edns;
-    enum dns_proto proto;
-    int64_t sent_us;
 };
 
 struct forward_query {
@@ -62,15 +50,12 @@ struct forward_query {
     struct reply_question question;
     enum dns_proto clients; /* how those who wait have asked; found by it */
     enum dns_proto proto;   /* how the upstreams are asked */
-    uint32_t members;       /* who may be asked */
-    uint32_t exhausted;     /* has said that it does not know, or cannot be reached */
-    uint32_t tried;         /* in this round */
+    struct forward_plan plan;
     uint32_t without_edns;
-    unsigned attempts_made, rounds, mismatches;
-    int64_t deadline_us;
+    unsigned mismatches;
     int ede;
     struct event timer;
-    struct attempt attempts[FORWARD_TRIES_OPEN]; /* the last one first */
+    struct attempts attempts;
 };
 
 static struct forwarder *forwarder_from(void *arg)
@@ -147,13 +132,14 @@ static struct list *bucket_of(struct forwarder *f, const struct reply_question *
     return &f->buckets[question_hash(f, question, proto) % BUCKETS];
 }
 
-static struct forward_query *find_query(struct forwarder *f, const struct reply_question *question,
-                                        enum dns_proto proto)
+/* The query to join: one whose time is over before the waiter's is, who may be asking again. */
+static struct forward_query *find_query(struct forwarder *f, const struct forward_waiter *waiter)
 {
-    LIST_FOREACH(it, bucket_of(f, question, proto))
+    LIST_FOREACH(it, bucket_of(f, &waiter->relay.question, waiter->proto))
     {
         struct forward_query *q = LIST_ENTRY(it, struct forward_query, bucket_link);
-        if (q->clients == proto && is_same(&q->question, question))
+        if (q->clients == waiter->proto && is_same(&q->question, &waiter->relay.question) &&
+            q->plan.deadline_us <= waiter->deadline_us)
             return q;
     }
     return NULL;
@@ -169,8 +155,7 @@ static struct forward_query *query_new(struct forwarder *f, const struct reply_q
     q->f = f;
     q->question = *question;
     q->clients = q->proto = proto;
-    q->members = members;
-    q->deadline_us = deadline_us;
+    q->plan = (struct forward_plan){.members = members, .deadline_us = deadline_us};
     q->ede = EDE_NO_AUTHORITY;
     list_init(&q->waiters);
     list_init(&q->bucket_link);
@@ -197,8 +182,7 @@ static void query_detach(struct forward_query *q)
 static void query_free(struct forward_query *q)
 {
     CHECK(list_is_empty(&q->waiters));
-    for (size_t i = 0; i < FORWARD_TRIES_OPEN; i++)
-        upstream_try_free(q->attempts[i].try);
+    attempts_close(&q->attempts);
     q->magic = 0;
     free(q);
 }
@@ -274,74 +258,22 @@ void forward_cancel(struct forwarder *f, struct forward_waiter *waiter)
 
 /* ---- asking ---- */
 
-/* Each letter in a case of its own, so that an answer has more to guess than port and ID (0x20 of
- * draft-vixie-dnsext-dns0x20). */
-static void spell_at_random(uint8_t *out, const uint8_t *name, size_t len)
-{
-    uint8_t chance[(NAME_MAX_WIRE + 7) / 8];
-    random_bytes(chance, sizeof chance);
-    for (size_t i = 0; i < len; i++) {
-        bool is_letter = name[i] >= 'a' && name[i] <= 'z'; /* no length is as large as a letter */
-        bool is_upper = is_letter && (chance[i / 8] >> i % 8 & 1);
-        out[i] = is_upper ? (uint8_t)(name[i] - 'a' + 'A') : name[i];
-    }
-}
-
-/* Header, question, OPT (R-065, R-150: DO and CD as the client set them; nothing else of its OPT,
- * R-071). */
-static size_t write_query(const struct reply_question *question, const struct attempt *a,
-                          uint8_t out[TRY_QUERY_MAX])
-{
-    uint8_t *at = put16(out, a->id);
-    *at++ = 1; /* RD */
-    *at++ = question->checking_disabled ? 0x10 : 0;
-    at = put16(put16(put16(put16(at, 1), 0), 0), a->has_edns ? 1 : 0);
-    memcpy(at, a->name, question->name_len);
-    at += question->name_len;
-    at = put16(put16(at, question->type), RR_CLASS_IN);
-    if (a->has_edns) {
-        *at++ = 0;
-        at = put16(put16(at, RR_OPT), DNS_EDNS_ADVERTISED);
-        at = put16(put16(at, 0), question->dnssec_ok ? 0x8000 : 0);
-        at = put16(at, 0);
-    }
-    return (size_t)(at - out);
-}
-
-static void attempt_close(struct attempt *a)
-{
-    upstream_try_free(a->try);
-    a->try = NULL;
-}
-
-static void on_message(void *arg, struct upstream_try *try, const uint8_t *bytes, size_t len);
-
 /* Sends to one upstream; false when that is not possible. */
 static bool attempt_start(struct forward_query *q, int upstream, enum dns_proto proto)
 {
     struct forwarder *f = q->f;
-    uint8_t bytes[TRY_QUERY_MAX];
-    struct attempt a = {.upstream = upstream,
-                        .id = (uint16_t)random_below(UINT16_MAX + 1U),
-                        .has_edns = !(q->without_edns >> upstream & 1),
-                        .proto = proto,
-                        .sent_us = clock_mono_us()};
-    if (f->lose_case >> upstream & 1)
-        memcpy(a.name, q->question.name, q->question.name_len);
-    else
-        spell_at_random(a.name, q->question.name, q->question.name_len);
-    size_t len = write_query(&q->question, &a, bytes);
+    const struct attempt how = {.upstream = upstream,
+                                .proto = proto,
+                                .has_edns = !(q->without_edns >> upstream & 1),
+                                .keeps_case = !(f->lose_case >> upstream & 1)};
     counter_add(&f->counters.to[upstream].requests[proto], 1);
-    q->attempts_made++;
-    a.try =
-        upstream_try_new(f->base, &f->conf->upstreams[upstream], proto, bytes, len, on_message, q);
-    if (!a.try)
+    q->plan.tries++;
+    if (!attempts_start(&q->attempts, &f->tries, &f->conf->upstreams[upstream], &q->question, how,
+                        q))
         return false;
-    if (q->attempts[0].try) { /* else one that is over has left its place */
-        attempt_close(&q->attempts[FORWARD_TRIES_OPEN - 1]);
-        memmove(&q->attempts[1], &q->attempts[0], (FORWARD_TRIES_OPEN - 1) * sizeof q->attempts[0]);
-    }
-    q->attempts[0] = a;
+    int64_t wait_us = forward_plan_wait(&q->plan, &f->upstreams[upstream], proto,
+                                        f->conf->try_least_us, clock_mono_us());
+    set_timer(&q->timer, wait_us);
     return true;
 }
 
@@ -355,27 +287,6 @@ static void note_failure(struct forwarder *f, int upstream, enum forward_result 
                 f->conf->upstreams[upstream].text);
 }
 
-static void set_try_timer(struct forward_query *q, int upstream)
-{
-    int64_t now_us = clock_mono_us(), left_us = q->deadline_us - now_us;
-    int64_t wait_us = upstream_timeout(&q->f->upstreams[upstream]) << q->rounds;
-    if (q->attempts[0].proto == DNS_TCP)
-        wait_us *= 2; /* the handshake comes first */
-    if (wait_us < q->f->conf->try_least_us)
-        wait_us = q->f->conf->try_least_us;
-    if (q->attempts_made >= FORWARD_TRIES_MAX || wait_us > left_us)
-        wait_us = left_us;
-    set_timer(&q->timer, wait_us);
-}
-
-static bool has_open_attempt(const struct forward_query *q)
-{
-    bool is_open = false;
-    for (size_t i = 0; i < FORWARD_TRIES_OPEN; i++)
-        is_open |= q->attempts[i].try != NULL;
-    return is_open;
-}
-
 /* We have no descriptor, port or memory left: nothing that the upstream has done. */
 static bool is_own_shortage(int error)
 {
@@ -383,26 +294,15 @@ static bool is_own_shortage(int error)
            error == EADDRNOTAVAIL || error == EAGAIN;
 }
 
-/* Asks the best upstream that is left; finishes the query when there is none, and none that has
- * been asked may still answer. */
+/* Asks the best upstream that is left. When there is none, what was asked may still be answered
+ * until the time is over; the query ends when nothing is. */
 static void query_next(struct forward_query *q)
 {
     struct forwarder *f = q->f;
-    while (q->attempts_made < FORWARD_TRIES_MAX) {
-        uint32_t left = q->members & ~q->exhausted & ~q->tried;
-        if (left == 0) {
-            q->tried = 0;
-            left = q->members & ~q->exhausted;
-            q->rounds++;
-        }
-        int upstream = upstream_choose(f->upstreams, left);
-        if (upstream < 0)
-            break;
-        q->tried |= UINT32_C(1) << upstream;
-        if (attempt_start(q, upstream, q->proto)) {
-            set_try_timer(q, upstream);
+    int upstream;
+    while ((upstream = forward_plan_next(&q->plan, f->upstreams)) >= 0) {
+        if (attempt_start(q, upstream, q->proto))
             return;
-        }
         q->ede = EDE_NETWORK;
         if (is_own_shortage(errno)) {
             LOG_LIMITED(LOG_WARN, "upstream=%s error=\"%s\" msg=\"no socket to ask it with\"",
@@ -410,10 +310,10 @@ static void query_next(struct forward_query *q)
             break;
         }
         note_failure(f, upstream, FORWARD_NETWORK);
-        q->exhausted |= UINT32_C(1) << upstream;
+        q->plan.exhausted |= UINT32_C(1) << upstream;
     }
-    if (q->attempts_made >= FORWARD_TRIES_MAX && has_open_attempt(q))
-        set_timer(&q->timer, q->deadline_us - clock_mono_us());
+    if (attempts_are_open(&q->attempts))
+        set_timer(&q->timer, q->plan.deadline_us - clock_mono_us());
     else
         query_finish(q, NULL);
 }
@@ -423,9 +323,10 @@ static void on_query_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct forward_query *q = query_from(arg);
-    if (q->attempts[0].try)
-        note_failure(q->f, q->attempts[0].upstream, FORWARD_TIMEOUT);
-    if (clock_mono_us() >= q->deadline_us || q->attempts_made >= FORWARD_TRIES_MAX)
+    const struct attempt *latest = attempts_latest(&q->attempts);
+    if (latest)
+        note_failure(q->f, latest->upstream, FORWARD_TIMEOUT);
+    if (clock_mono_us() >= q->plan.deadline_us)
         query_finish(q, NULL);
     else
         query_next(q);
@@ -433,22 +334,13 @@ static void on_query_timer(evutil_socket_t fd, short what, void *arg)
 
 /* ---- what comes back ---- */
 
-static struct attempt *attempt_of(struct forward_query *q, const struct upstream_try *try)
+/* This upstream will not answer, however often it was asked. The next one is, unless a later
+ * attempt is on its way already. */
+static void upstream_over(struct forward_query *q, int upstream)
 {
-    for (size_t i = 0; i < FORWARD_TRIES_OPEN; i++) {
-        if (q->attempts[i].try == try)
-            return &q->attempts[i];
-    }
-    CHECK(false);
-    return NULL;
-}
-
-/* This attempt is over without an answer; the next one begins unless a later one is on its way. */
-static void attempt_over(struct forward_query *q, struct attempt *a)
-{
-    bool was_last = a == &q->attempts[0];
-    attempt_close(a);
-    if (was_last)
+    q->plan.exhausted |= UINT32_C(1) << upstream;
+    attempts_close_to(&q->attempts, upstream);
+    if (!attempts_latest(&q->attempts))
         query_next(q);
 }
 
@@ -476,22 +368,28 @@ static void note_answer(struct forward_query *q, const struct attempt *a)
                     f->conf->upstreams[a->upstream].text);
     }
     for (size_t i = 0; i < f->conf->upstream_count; i++) {
-        if ((q->members >> i & 1) && (int)i != a->upstream)
+        if ((q->plan.members >> i & 1) && (int)i != a->upstream)
             upstream_passed_over(&f->upstreams[i]);
     }
 }
 
-/* The same upstream by TCP, where nobody can guess. */
-static void ask_by_tcp(struct forward_query *q, struct attempt *a)
+/* The same upstream once more, in another way. */
+static void ask_again(struct forward_query *q, struct attempt *a, enum dns_proto proto)
 {
     int upstream = a->upstream;
-    bool was_tcp = a->proto == DNS_TCP;
-    q->proto = DNS_TCP;
     attempt_close(a);
-    if (!was_tcp && q->attempts_made < FORWARD_TRIES_MAX && attempt_start(q, upstream, DNS_TCP))
-        set_try_timer(q, upstream);
-    else
+    if (!forward_plan_may_ask(&q->plan) || !attempt_start(q, upstream, proto))
         query_next(q);
+}
+
+/* Where nobody can guess. */
+static void ask_by_tcp(struct forward_query *q, struct attempt *a)
+{
+    q->proto = DNS_TCP;
+    if (a->proto == DNS_TCP)
+        upstream_over(q, a->upstream);
+    else
+        ask_again(q, a, DNS_TCP);
 }
 
 /* Somebody guesses, or the upstream is mistaken: a question that repeats itself goes by TCP. */
@@ -503,18 +401,6 @@ static void on_mismatch(struct forward_query *q, struct attempt *a)
     LOG_LIMITED(LOG_WARN, "upstream=%s msg=\"answers to other questions arrive\"",
                 q->f->conf->upstreams[a->upstream].text);
     ask_by_tcp(q, a);
-}
-
-static void retry_without_edns(struct forward_query *q, struct attempt *a)
-{
-    int upstream = a->upstream;
-    enum dns_proto proto = a->proto;
-    q->without_edns |= UINT32_C(1) << upstream;
-    attempt_close(a);
-    if (q->attempts_made < FORWARD_TRIES_MAX && attempt_start(q, upstream, proto))
-        set_try_timer(q, upstream);
-    else
-        query_next(q);
 }
 
 /* REPLY_OTHER_CASE of a datagram is a guess, or an upstream that does not keep the case: it is
@@ -556,18 +442,17 @@ static void on_reply(struct forward_query *q, struct attempt *a, const uint8_t *
         break;
     case REPLY_NO_EDNS:
         count(f, a->upstream, FORWARD_OTHER);
-        retry_without_edns(q, a);
+        q->without_edns |= UINT32_C(1) << a->upstream;
+        ask_again(q, a, a->proto);
         break;
     case REPLY_BROKEN:
         count(f, a->upstream, FORWARD_MALFORMED);
-        q->exhausted |= UINT32_C(1) << a->upstream;
-        attempt_over(q, a);
+        upstream_over(q, a->upstream);
         break;
     case REPLY_FAILED:
         count(f, a->upstream, result_of(&f->reply, kind));
-        q->exhausted |= UINT32_C(1) << a->upstream;
         q->ede = f->reply.ede == EDE_NONE ? EDE_NO_AUTHORITY : f->reply.ede;
-        attempt_over(q, a);
+        upstream_over(q, a->upstream);
         break;
     case REPLY_ANSWER:
         count(f, a->upstream, result_of(&f->reply, kind));
@@ -579,15 +464,14 @@ static void on_reply(struct forward_query *q, struct attempt *a, const uint8_t *
 static void on_message(void *arg, struct upstream_try *try, const uint8_t *bytes, size_t len)
 {
     struct forward_query *q = query_from(arg);
-    struct attempt *a = attempt_of(q, try);
+    struct attempt *a = attempts_of(&q->attempts, try);
     if (bytes) {
         on_reply(q, a, bytes, len);
         return;
     }
     note_failure(q->f, a->upstream, FORWARD_NETWORK);
-    q->exhausted |= UINT32_C(1) << a->upstream;
     q->ede = EDE_NETWORK;
-    attempt_over(q, a);
+    upstream_over(q, a->upstream);
 }
 
 /* ---- starting ---- */
@@ -642,7 +526,7 @@ static void drop_oldest_stream(struct forwarder *f)
 /* For a query of its own, unless there is one to join. next may be gone then. */
 static void make_room(struct forwarder *f, const struct forward_waiter *next)
 {
-    if (find_query(f, &next->relay.question, next->proto))
+    if (find_query(f, next))
         return;
     if (f->query_count >= FORWARD_QUERIES_MAX)
         drop_oldest(f);
@@ -669,7 +553,7 @@ static void start_one(struct forwarder *f, struct forward_waiter *waiter)
         waiter_done(f, waiter, NULL, f->is_draining ? EDE_NOT_READY : EDE_NO_AUTHORITY);
         return;
     }
-    struct forward_query *q = find_query(f, question, waiter->proto);
+    struct forward_query *q = find_query(f, waiter);
     if (q) {
         counter_add(&f->counters.merged, 1);
         join(q, waiter);
@@ -713,7 +597,7 @@ static void probe(struct forwarder *f, int upstream)
     memcpy(question.name + conf->loop_len, zone->name, zone->name_len);
     struct forward_query *q = query_new(f, &question, DNS_UDP, UINT32_C(1) << upstream,
                                         clock_mono_us() + f->conf->timeout_us);
-    q->attempts_made = FORWARD_TRIES_MAX - 2; /* a second one, without EDNS if need be */
+    q->plan.tries = FORWARD_TRIES_MAX - 2; /* a second one, without EDNS if need be */
     query_next(q);
 }
 
@@ -743,6 +627,7 @@ struct forwarder *forwarder_new(struct event_base *base, const struct forward_co
     f->loop_found = loop_found;
     f->may_probe_loops = probes_loops;
     f->key = (uint32_t)random_u64();
+    f->tries = (struct upstream_tries){.base = base, .on_message = on_message};
     list_init(&f->asked);
     list_init(&f->queries);
     for (size_t i = 0; i < BUCKETS; i++)

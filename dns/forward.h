@@ -26,8 +26,6 @@
 #define FORWARD_WAITERS_MAX       8192
 #define FORWARD_WAITERS_PER_QUERY 256
 #define FORWARD_WAITER_BYTES_MAX  (8UL << 20)
-#define FORWARD_TRIES_MAX         8 /* per query */
-#define FORWARD_TRIES_OPEN        2 /* sockets of a query at a time */
 #define FORWARD_MISMATCHES        8 /* then TCP */
 
 enum forward_result {

@@ -25,7 +25,7 @@ struct upstream_try {
     int fd;
     enum dns_proto proto;
     struct event event;
-    upstream_message_fn *on_message;
+    struct upstream_tries *tries;
     void *arg;
     bool *was_freed; /* set while on_message runs */
     struct tcp_frames frames;
@@ -45,7 +45,7 @@ static bool tell(struct upstream_try *t, const uint8_t *bytes, size_t len)
 {
     bool was_freed = false;
     t->was_freed = &was_freed;
-    t->on_message(t->arg, t, bytes, len);
+    t->tries->on_message(t->arg, t, bytes, len);
     if (!was_freed)
         t->was_freed = NULL;
     return !was_freed;
@@ -95,8 +95,7 @@ static void bind_random(int fd, int family)
     }
 }
 
-static bool start_udp(struct upstream_try *t, struct event_base *base,
-                      const struct forward_address *to)
+static bool start_udp(struct upstream_try *t, const struct forward_address *to)
 {
     bind_random(t->fd, to->at.any.sa_family);
     if (connect(t->fd, &to->at.any, to->len) < 0)
@@ -104,7 +103,8 @@ static bool start_udp(struct upstream_try *t, struct event_base *base,
     ssize_t n = send(t->fd, t->query + 2, t->len - 2, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n < 0 && !is_transient(errno) && errno != ENOBUFS)
         return false; /* else it is lost, as others are on their way */
-    CHECK(event_assign(&t->event, base, t->fd, EV_READ | EV_PERSIST, on_datagram, t) == 0);
+    CHECK(event_assign(&t->event, t->tries->base, t->fd, EV_READ | EV_PERSIST, on_datagram, t) ==
+          0);
     return event_add(&t->event, NULL) == 0;
 }
 
@@ -153,26 +153,25 @@ static void on_connected(evutil_socket_t fd, short what, void *arg)
         t->sent += (size_t)n;
     if (t->sent < t->len)
         return;
-    struct event_base *base = event_get_base(&t->event);
     event_del(&t->event);
-    CHECK(event_assign(&t->event, base, fd, EV_READ | EV_PERSIST, on_stream, t) == 0);
+    CHECK(event_assign(&t->event, t->tries->base, fd, EV_READ | EV_PERSIST, on_stream, t) == 0);
     CHECK(event_add(&t->event, NULL) == 0);
 }
 
-static bool start_tcp(struct upstream_try *t, struct event_base *base,
-                      const struct forward_address *to)
+static bool start_tcp(struct upstream_try *t, const struct forward_address *to)
 {
     int on = 1;
     (void)setsockopt(t->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (connect(t->fd, &to->at.any, to->len) < 0 && errno != EINPROGRESS)
         return false;
-    CHECK(event_assign(&t->event, base, t->fd, EV_WRITE | EV_PERSIST, on_connected, t) == 0);
+    CHECK(event_assign(&t->event, t->tries->base, t->fd, EV_WRITE | EV_PERSIST, on_connected, t) ==
+          0);
     return event_add(&t->event, NULL) == 0;
 }
 
-struct upstream_try *upstream_try_new(struct event_base *base, const struct forward_address *to,
-                                      enum dns_proto proto, const uint8_t *query, size_t len,
-                                      upstream_message_fn *on_message, void *arg)
+struct upstream_try *upstream_try_new(struct upstream_tries *tries,
+                                      const struct forward_address *to, enum dns_proto proto,
+                                      const uint8_t *query, size_t len, void *arg)
 {
     CHECK(len <= TRY_QUERY_MAX);
     int type = proto == DNS_UDP ? SOCK_DGRAM : SOCK_STREAM;
@@ -183,11 +182,11 @@ struct upstream_try *upstream_try_new(struct event_base *base, const struct forw
     t->magic = TRY_MAGIC;
     t->fd = fd;
     t->proto = proto;
-    t->on_message = on_message;
+    t->tries = tries;
     t->arg = arg;
     t->len = 2 + len;
     memcpy(put16(t->query, (uint16_t)len), query, len);
-    if (proto == DNS_UDP ? start_udp(t, base, to) : start_tcp(t, base, to))
+    if (proto == DNS_UDP ? start_udp(t, to) : start_tcp(t, to))
         return t;
     int error = errno;
     close(fd);

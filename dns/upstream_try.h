@@ -20,9 +20,15 @@ struct upstream_try;
 typedef void upstream_message_fn(void *arg, struct upstream_try *try, const uint8_t *bytes,
                                  size_t len);
 
+/* What the tries of a forwarder have in common; outlives them. */
+struct upstream_tries {
+    struct event_base *base;
+    upstream_message_fn *on_message;
+};
+
 /* Sends the query (at most TRY_QUERY_MAX octets, copied). NULL: no socket, or the network is not
  * reachable; errno says why. */
-struct upstream_try *upstream_try_new(struct event_base *base, const struct forward_address *to,
-                                      enum dns_proto proto, const uint8_t *query, size_t len,
-                                      upstream_message_fn *on_message, void *arg);
+struct upstream_try *upstream_try_new(struct upstream_tries *tries,
+                                      const struct forward_address *to, enum dns_proto proto,
+                                      const uint8_t *query, size_t len, void *arg);
 void upstream_try_free(struct upstream_try *try); /* NULL is fine */

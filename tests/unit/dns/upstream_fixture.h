@@ -184,6 +184,21 @@ static inline struct response receive(int fd, uint8_t *bytes, bool is_tcp)
     return strict_parse(bytes, (size_t)n);
 }
 
+/* Asks for a name of ours, and is answered: what was sent before to the same socket of the server
+ * is no longer in it. */
+static inline void ask_locally(const struct forwarding *f)
+{
+    static uint8_t bytes[65535];
+    int fd = client_open(f, SOCK_DGRAM);
+    const struct packet local = recursive("db-0.db.prod.svc.cluster.local", A);
+    send_packet(fd, &local, false);
+    struct response r = receive(fd, bytes, false);
+    assert_int_equal(r.rcode, 0);
+    assert_int_equal(r.count[1], 1);
+    response_fini(&r);
+    close(fd);
+}
+
 /* ---- the upstream's side ---- */
 
 static inline bool is_probe(const struct packet *p)
