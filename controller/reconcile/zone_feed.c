@@ -43,8 +43,8 @@ struct zone_feed {
     struct loop_timer reclaim_again;
     struct keymap ready; /* ns/pod that became Ready -> commits before that one, + 1 */
     struct keymap
-        by_service;       /* ns/service -> set of pods whose epoch its hand-made endpoints show */
-    struct keymap by_pod; /* ns/pod -> set of those Services */
+        by_service;       /* ns/service -> set of ns/pod whose epoch its hand-made endpoints show */
+    struct keymap by_pod; /* ns/pod -> set of the ns/service that show it, of any namespace */
     struct keymap kept;   /* key of a slice -> struct kept_slice */
     struct feed_reasons *reasons;    /* NULL: not attached */
     struct loop_timer explain_again; /* texts that no commit has taken along */
@@ -85,10 +85,8 @@ static const char *split_path(char *path)
 
 /* ---- hand-made endpoints that show the epoch of a pod ---- */
 
-static void set_add(struct keymap *sets, const char *ns, const char *name, const char *item)
+static void set_add(struct keymap *sets, const char *path, const char *item)
 {
-    char path[PATH_MAX_TEXT];
-    (void)snprintf(path, sizeof path, "%s/%s", ns, name);
     void **set = keymap_put(sets, path);
     if (!*set)
         *set = xcalloc(1, sizeof(struct keymap));
@@ -102,11 +100,10 @@ static void set_free(struct keymap *set)
     free(set);
 }
 
-static void remember_target(struct zone_feed *feed, const char *ns, const char *service,
-                            const char *pod)
+static void remember_target(struct zone_feed *feed, const char *service_path, const char *pod_path)
 {
-    set_add(&feed->by_service, ns, service, pod);
-    set_add(&feed->by_pod, ns, pod, service);
+    set_add(&feed->by_service, service_path, pod_path);
+    set_add(&feed->by_pod, pod_path, service_path);
 }
 
 static void forget_targets(struct zone_feed *feed, const char *ns, const char *service)
@@ -118,11 +115,10 @@ static void forget_targets(struct zone_feed *feed, const char *ns, const char *s
         return;
     const char *pod;
     for (size_t at = 0; keymap_next(pods, &at, &pod, NULL);) {
-        (void)snprintf(path, sizeof path, "%s/%s", ns, pod);
-        struct keymap *services = keymap_find(&feed->by_pod, path);
-        (void)keymap_take(services, service);
+        struct keymap *services = keymap_find(&feed->by_pod, pod);
+        (void)keymap_take(services, path);
         if (services->count == 0)
-            set_free(keymap_take(&feed->by_pod, path));
+            set_free(keymap_take(&feed->by_pod, pod));
     }
     set_free(pods);
 }
@@ -150,13 +146,17 @@ static struct naming_address *addresses_of(struct arena *a, const char *const *t
     return out;
 }
 
-/* The epoch of the incarnation that the endpoint points at (K-EPOCH). */
+/* The epoch of the incarnation that the endpoint points at, in whatever namespace (K-EPOCH). */
 static uint64_t epoch_of(struct zone_feed *feed, const struct store_view *view, const char *ns,
                          const char *service, const struct endpoint_view *e, bool *is_hand_made)
 {
-    const struct object *pod = view_find(view, KIND_POD, ns, e->target_name);
-    if (!pod || strcmp(pod_view(pod)->subdomain, service) != 0) {
-        remember_target(feed, ns, service, e->target_name);
+    const char *pod_ns = *e->target_ns ? e->target_ns : ns;
+    const struct object *pod = view_find(view, KIND_POD, pod_ns, e->target_name);
+    if (!pod || strcmp(pod_ns, ns) != 0 || strcmp(pod_view(pod)->subdomain, service) != 0) {
+        char service_path[PATH_MAX_TEXT], pod_path[PATH_MAX_TEXT];
+        (void)snprintf(service_path, sizeof service_path, "%s/%s", ns, service);
+        (void)snprintf(pod_path, sizeof pod_path, "%s/%s", pod_ns, e->target_name);
+        remember_target(feed, service_path, pod_path);
         *is_hand_made = true;
     }
     if (!pod || (*e->target_uid && strcmp(e->target_uid, pod->uid) != 0))
@@ -416,7 +416,7 @@ static void touch_pod(struct zone_feed *feed, struct touched *t, const struct st
         const struct keymap *services = keymap_find(&feed->by_pod, path);
         const char *service;
         for (size_t at = 0; services && keymap_next(services, &at, &service, NULL);)
-            *touch(&t->services, obj->ns, service) = feed;
+            *keymap_put(&t->services, service) = feed;
     }
     note_ready(feed, change, path);
 }

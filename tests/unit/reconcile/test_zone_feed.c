@@ -326,6 +326,30 @@ static void the_epoch_is_that_of_the_incarnation_pointed_at(void **state) /* K-E
     bench_free(b);
 }
 
+static void the_epoch_is_that_of_the_namespace_pointed_at(void **state) /* K-EPOCH */
+{
+    (void)state;
+    struct bench *b = bench_new();
+    put(b, NS("prod"));
+    put(b, NS("other"));
+    put(b, SVC("hand", HEADLESS));
+    put(b, SLICE("hand-1", "hand",
+                 "{\"addresses\":[\"10.244.2.10\"],\"hostname\":\"db-0\",\"targetRef\":{"
+                 "\"kind\":\"Pod\",\"namespace\":\"other\",\"name\":\"db-0\"}}"));
+    put(b, EPOCH_POD("u1", "3"));
+    bench_commit(b);
+    EXPECT(b, "_epoch.db-0.hand.prod.svc", "TXT", "NXDOMAIN soa");
+    put(b,
+        "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"db-0\",\"namespace\":\"other\",\"uid\":\"u2\","
+        "\"annotations\":{\"ordinald.dev/epoch\":\"7\"}},\"spec\":{\"subdomain\":\"hand\"}}");
+    bench_commit(b);
+    EXPECT(b, "_epoch.db-0.hand.prod.svc", "TXT", "NOERROR \"epoch=7\"");
+    del(b, KIND_POD, "other", "db-0");
+    bench_commit(b);
+    EXPECT(b, "_epoch.db-0.hand.prod.svc", "TXT", "NXDOMAIN soa");
+    bench_free(b);
+}
+
 static void
 serials_move_with_what_is_visible_and_survive_a_restart(void **state) /* D17, D18, K-SERIAL */
 {
@@ -393,6 +417,7 @@ int main(void)
         cmocka_unit_test(the_namespace_decides_whatever_the_order),
         cmocka_unit_test(a_pod_record_lives_until_the_pod_is_finished_or_gone),
         cmocka_unit_test(the_epoch_is_that_of_the_incarnation_pointed_at),
+        cmocka_unit_test(the_epoch_is_that_of_the_namespace_pointed_at),
         cmocka_unit_test(serials_move_with_what_is_visible_and_survive_a_restart),
         cmocka_unit_test(duplicates_and_other_address_types_do_no_harm),
     };
