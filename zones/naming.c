@@ -313,44 +313,64 @@ static void add_service_address(struct naming_plan *plan, const struct naming_ad
     }
 }
 
+/* The place of a further address of a host in pair_index: 0 inside when it is not there. */
+static uint32_t *find_pair(const struct naming_plan *plan, uint32_t host_index,
+                           const struct naming_address *address)
+{
+    uint64_t hash = address_hash(address, host_index + 1);
+    size_t probe = 0;
+    for (;;) {
+        uint32_t *slot = index_probe(&plan->pair_index, hash, &probe);
+        const struct plan_address *more = plan->more.items;
+        if (*slot == 0 || (more[*slot - 1].host == host_index &&
+                           naming_address_equal(&more[*slot - 1].address, address)))
+            return slot;
+    }
+}
+
 /* Adds an address to a host unless it is there. The first is kept in the host; further ones are
  * found by (host, address), so that thousands of endpoints may share a hostname. */
 static void add_host_address(struct naming_plan *plan, uint32_t host_index,
-                             const struct naming_address *address)
+                             const struct naming_address *address, bool is_explicit)
 {
     struct plan_host *host = (struct plan_host *)plan->hosts.items + host_index;
     if (host->address_count == 0) {
         host->address = *address;
         host->address_count = 1;
+    }
+    if (naming_address_equal(&host->address, address)) {
+        host->is_address_explicit = host->is_address_explicit || is_explicit;
         return;
     }
-    if (naming_address_equal(&host->address, address))
-        return;
     if (plan->pair_index.mask == 0)
         index_reset(&plan->pair_index, plan->address_limit);
-    uint64_t hash = address_hash(address, host_index + 1);
-    size_t probe = 0;
-    for (;;) {
-        uint32_t *slot = index_probe(&plan->pair_index, hash, &probe);
-        struct plan_address *more = plan->more.items;
-        if (*slot != 0) {
-            more += *slot - 1;
-            if (more->host == host_index && naming_address_equal(&more->address, address))
-                return;
-            continue;
-        }
-        more = vector_add(&plan->more, 1, sizeof *more);
-        *more = (struct plan_address){.address = *address, .host = host_index, .next = PLAN_NONE};
-        uint32_t at = (uint32_t)plan->more.count - 1;
-        *slot = at + 1;
-        if (host->more_last == PLAN_NONE)
-            host->more = at;
-        else
-            ((struct plan_address *)plan->more.items)[host->more_last].next = at;
-        host->more_last = at;
-        host->address_count++;
+    uint32_t *slot = find_pair(plan, host_index, address);
+    struct plan_address *more = plan->more.items;
+    if (*slot != 0) {
+        more[*slot - 1].is_explicit = more[*slot - 1].is_explicit || is_explicit;
         return;
     }
+    more = vector_add(&plan->more, 1, sizeof *more);
+    *more = (struct plan_address){
+        .address = *address, .host = host_index, .next = PLAN_NONE, .is_explicit = is_explicit};
+    uint32_t at = (uint32_t)plan->more.count - 1;
+    *slot = at + 1;
+    if (host->more_last == PLAN_NONE)
+        host->more = at;
+    else
+        ((struct plan_address *)plan->more.items)[host->more_last].next = at;
+    host->more_last = at;
+    host->address_count++;
+}
+
+bool plan_is_explicit_at(const struct naming_plan *plan, size_t host_index,
+                         const struct naming_address *address)
+{
+    const struct plan_host *host = plan_host(plan, host_index);
+    if (naming_address_equal(&host->address, address))
+        return host->is_address_explicit;
+    const uint32_t *slot = find_pair(plan, (uint32_t)host_index, address);
+    return *slot != 0 && ((const struct plan_address *)plan->more.items)[*slot - 1].is_explicit;
 }
 
 const struct naming_address *plan_next_address(const struct naming_plan *plan,
@@ -429,9 +449,11 @@ static void add_sighting(struct naming_plan *plan, const struct sighting *seen, 
                          const struct naming_address *addresses, size_t count)
 {
     uint32_t index = intern_host(plan, label, strlen(label));
+    bool is_known = plan_host(plan, index)->address_count > 0;
     for (size_t i = 0; i < count; i++)
-        add_host_address(plan, index, &addresses[i]);
+        add_host_address(plan, index, &addresses[i], seen->is_explicit);
     struct plan_host *host = (struct plan_host *)plan->hosts.items + index;
+    host->is_mixed = host->is_mixed || (is_known && host->is_explicit != seen->is_explicit);
     host->is_explicit = host->is_explicit || seen->is_explicit;
     host->is_published = host->is_published || seen->is_published;
     if (host->list != seen->list)

@@ -47,13 +47,15 @@ struct plan_address {
     struct naming_address address;
     uint32_t host;
     uint32_t next; /* further address of the same host, or PLAN_NONE */
+    bool is_explicit;
 };
 
 struct plan_host {
     uint64_t hash;     /* hash_bytes of the label */
     uint32_t label_at; /* in plan->text */
     uint8_t label_len;
-    bool is_explicit;  /* named by a slice's hostname */
+    bool is_explicit;  /* named by a slice's hostname, at one address at least */
+    bool is_mixed;     /* and otherwise at another */
     bool is_published; /* has a published endpoint; else it is here for K-IDENT only */
     bool is_too_long;  /* its name would exceed 255 octets */
     uint32_t address_count;
@@ -63,6 +65,7 @@ struct plan_host {
     uint32_t epoch_count;
     uint64_t epoch;                /* the first */
     struct naming_address address; /* the first */
+    bool is_address_explicit;      /* named by a hostname there */
 };
 
 struct plan_epoch {
@@ -165,3 +168,8 @@ struct plan_cursor {
 const struct naming_address *plan_next_address(const struct naming_plan *plan,
                                                const struct plan_host *host,
                                                struct plan_cursor *cursor);
+
+/* Whether a slice gives the host's name as the hostname of this address of it (K-REV: a preference
+ * among the endpoints of an address). */
+bool plan_is_explicit_at(const struct naming_plan *plan, size_t host_index,
+                         const struct naming_address *address);

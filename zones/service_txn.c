@@ -187,10 +187,24 @@ static bool list_has(const struct address_list *sorted, const struct naming_addr
            NULL;
 }
 
+/* How a name stands at its addresses: alike at all of them, or as the plan says of each. */
+struct ptr_ranks {
+    enum ptr_rank all;
+    const struct naming_plan *plan; /* of a host by hostname at some of its addresses; else NULL */
+    size_t host;
+};
+
+static enum ptr_rank rank_at(const struct ptr_ranks *ranks, const struct naming_address *address)
+{
+    if (!ranks->plan)
+        return ranks->all;
+    return plan_is_explicit_at(ranks->plan, ranks->host, address) ? PTR_HOSTNAME : PTR_ADDRESS;
+}
+
 /* Points the reverse names of a node's addresses to what the node has become; NULL: there was, or
  * is, none. */
 static void change_ptrs(struct zone_txn *txn, const struct zone_node *was,
-                        const struct zone_node *now, enum ptr_rank rank)
+                        const struct zone_node *now, struct ptr_ranks ranks)
 {
     struct address_list before;
     struct address_list after;
@@ -199,10 +213,10 @@ static void change_ptrs(struct zone_txn *txn, const struct zone_node *was,
     qsort(after.item, after.count, sizeof *after.item, compare_addresses);
     for (size_t i = 0; i < before.count; i++) {
         if (!list_has(&after, &before.item[i]))
-            txn_change_ptr(txn, &before.item[i], was, NULL, rank);
+            txn_change_ptr(txn, &before.item[i], was, NULL, ranks.all);
     }
     for (size_t i = 0; i < after.count; i++)
-        txn_change_ptr(txn, &after.item[i], was, now, rank);
+        txn_change_ptr(txn, &after.item[i], was, now, rank_at(&ranks, &after.item[i]));
     free_addresses(&before);
     free_addresses(&after);
 }
@@ -344,11 +358,6 @@ static void del_epochs(struct zone_txn *txn, const struct zone_node *host)
     txn_del(txn, txn_find(txn, name.wire));
 }
 
-static enum ptr_rank rank_of(uintptr_t marks)
-{
-    return (marks & HOST_EXPLICIT) ? PTR_HOSTNAME : PTR_ADDRESS;
-}
-
 static void put_host(struct build *b, size_t index, size_t at)
 {
     const struct plan_host *host = plan_host(b->plan, index);
@@ -363,9 +372,13 @@ static void put_host(struct build *b, size_t index, size_t at)
     }
     struct zone_node *node = put_host_node(b, host, host_node(was));
     CHECK(node);
-    uintptr_t marks = host->is_explicit ? HOST_EXPLICIT : 0;
-    if (node != host_node(was) || ((was ^ marks) & HOST_EXPLICIT))
-        change_ptrs(b->txn, host_node(was), node, rank_of(marks));
+    uintptr_t marks = (host->is_explicit ? HOST_EXPLICIT : 0) | (host->is_mixed ? HOST_MIXED : 0);
+    if (node != host_node(was) || ((was ^ marks) & HOST_EXPLICIT) || ((was | marks) & HOST_MIXED)) {
+        struct ptr_ranks ranks = {.all = host->is_explicit ? PTR_HOSTNAME : PTR_ADDRESS,
+                                  .plan = host->is_mixed ? b->plan : NULL,
+                                  .host = index};
+        change_ptrs(b->txn, host_node(was), node, ranks);
+    }
     uint64_t epoch = host->epoch_count == 1 ? host->epoch : 0;
     bool has_epoch = was & HOST_EPOCH;
     if (epoch == 0 || epoch != old_epoch)
@@ -381,7 +394,7 @@ static void put_host(struct build *b, size_t index, size_t at)
 static void del_host(struct zone_txn *txn, uintptr_t host)
 {
     struct zone_node *node = host_node(host);
-    change_ptrs(txn, node, NULL, rank_of(host));
+    change_ptrs(txn, node, NULL, (struct ptr_ranks){0});
     if (host & HOST_EPOCH)
         del_epochs(txn, node);
     txn_del(txn, node);
@@ -563,7 +576,7 @@ static void put_service_name(struct build *b)
     const struct zone_node *old_target = b->old && b->old->is_cluster_ip ? was : NULL;
     const struct zone_node *target = b->fresh->is_cluster_ip ? now : NULL;
     if (old_target != target)
-        change_ptrs(b->txn, old_target, target, PTR_CLUSTER_IP);
+        change_ptrs(b->txn, old_target, target, (struct ptr_ranks){.all = PTR_CLUSTER_IP});
     if (was && !now)
         txn_del(b->txn, was);
 }
@@ -689,7 +702,7 @@ void txn_del_service_book(struct zone_txn *txn, struct book *book)
         txn_del(txn, book_groups(book)[i]);
     if (book->service) {
         if (book->is_cluster_ip)
-            change_ptrs(txn, book->service, NULL, PTR_CLUSTER_IP);
+            change_ptrs(txn, book->service, NULL, (struct ptr_ranks){0});
         txn_del(txn, book->service);
     }
     txn_forget_service(txn, book);

@@ -45,7 +45,8 @@ enum book_kind { BOOK_NAMESPACE, BOOK_SERVICE };
  * marks in the low bits. */
 #define HOST_EXPLICIT ((uintptr_t)1) /* by hostname: its PTR wins (K-REV) */
 #define HOST_EPOCH    ((uintptr_t)2) /* has an _epoch name */
-#define HOST_MARKS    ((uintptr_t)3)
+#define HOST_MIXED    ((uintptr_t)4) /* by hostname at some of its addresses only */
+#define HOST_MARKS    ((uintptr_t)7)
 
 struct book {
     uint8_t kind;

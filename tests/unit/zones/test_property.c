@@ -64,7 +64,7 @@ static struct naming_port random_port(void)
 
 static struct naming_endpoint random_endpoint(struct naming_address *addresses)
 {
-    static const char *const hosts[] = {"h0", "h1", "h2", "H1", "10-244-0-3", "bad_host", ""};
+    static const char *const hosts[] = {"h0", "h1", "p0", "10-244-0-3", "H1", "bad_host", ""};
     static const char *const pods[] = {"p0", "p1", "pod.with.dots"};
     struct naming_endpoint e = {
         .addresses = addresses, .address_count = 1 + random_below(2), .ready = chance(70)};
@@ -345,7 +345,6 @@ static int best_rank(const struct reference *r, const struct naming_address *a)
 {
     int best = 2;
     for (size_t i = 0; i < r->ptr_count; i++) {
-        /* the best rank of one name counts for the name */
         if (naming_address_equal(&r->ptr[i].address, a) && r->ptr[i].rank < best)
             best = r->ptr[i].rank;
     }
@@ -356,8 +355,9 @@ static int rank_of_target(const struct reference *r, const struct contribution *
 {
     int best = c->rank;
     for (size_t i = 0; i < r->ptr_count; i++) {
-        /* a name is explicit when any of its endpoints has it as hostname */
-        if (strcmp(r->ptr[i].target, c->target) == 0 && r->ptr[i].rank < best)
+        /* a name is explicit at an address where some endpoint has it as hostname (K-REV) */
+        if (strcmp(r->ptr[i].target, c->target) == 0 &&
+            naming_address_equal(&r->ptr[i].address, &c->address) && r->ptr[i].rank < best)
             best = r->ptr[i].rank;
     }
     return best;
