@@ -469,10 +469,6 @@ void tcp_open(struct worker *w, int fd, const struct dns_peer *peer)
         free(c);
         return;
     }
-    if (wake == (int)w->index)
-        tcp_close_evicted(w);
-    else if (wake >= 0)
-        worker_wake(w->shared->workers[wake]);
     c->magic = TCP_CONN_MAGIC;
     c->worker = w;
     c->fd = fd;
@@ -488,6 +484,10 @@ void tcp_open(struct worker *w, int fd, const struct dns_peer *peer)
     CHECK(event_assign(&c->timer, w->base, -1, 0, on_conn_timer, c) == 0);
     set_due(c, w->shared->timing.first_us, TCP_CLOSE_MESSAGE);
     set_reading(c, true);
+    if (wake == (int)w->index)
+        tcp_close_evicted(w); /* perhaps c: from its admission on, another worker can evict it */
+    else if (wake >= 0)
+        worker_wake(w->shared->workers[wake]);
 }
 
 void tcp_close_evicted(struct worker *w)
