@@ -224,6 +224,15 @@ static bool may_answer(const struct tcp_conn *c)
     return !c->is_closing && !c->is_dead && out_left(c) <= OUT_LIMIT && c->waiting < WAITING_MAX;
 }
 
+/* What the client is told of its idle time. */
+static void set_keepalive(struct tcp_conn *c)
+{
+    struct worker *w = c->worker;
+    bool is_ending = c->is_eof || atomic_load_explicit(&w->must_stop, memory_order_relaxed);
+    int64_t ds = is_ending ? 0 : w->shared->timing.idle_us / 100000;
+    c->peer.keepalive_ds = ds > UINT16_MAX ? UINT16_MAX : (uint16_t)ds;
+}
+
 /* Answers whole messages until there are none, the client does not read, or the budget is spent. */
 static void conn_answer(struct tcp_conn *c)
 {
@@ -231,10 +240,9 @@ static void conn_answer(struct tcp_conn *c)
     uint8_t *out = w->tcp_io->out;
     size_t used = 0, budget = RUN_BUDGET;
     const struct zone_version *version = worker_enter(w);
-    int64_t keepalive_ds = c->is_eof ? 0 : w->shared->timing.idle_us / 100000;
+    set_keepalive(c);
     w->ctx.transfer_new = on_transfer;
     w->ctx.transfer_arg = c;
-    c->peer.keepalive_ds = keepalive_ds > UINT16_MAX ? UINT16_MAX : (uint16_t)keepalive_ds;
     while (may_answer(c) && budget > 0) {
         const uint8_t *message;
         size_t len;
@@ -371,6 +379,7 @@ static void on_upstream(struct forward_waiter *waiter, const struct dns_upstream
     struct worker *w = c->worker;
     uint8_t *out = w->tcp_io->out;
     const struct zone_version *version = worker_enter(w);
+    set_keepalive(c);
     size_t size = dns_respond_again(&w->ctx, version, &c->peer, tw->packet, tw->len, upstream,
                                     out + 2, TCP_MESSAGE_MAX);
     worker_leave(w);
@@ -387,20 +396,21 @@ static void on_upstream(struct forward_waiter *waiter, const struct dns_upstream
     conn_run(c);
 }
 
-/* One read; false when nothing was there. */
+/* What fits one buffer; when it does, the look for more shows whether the client has sent its last.
+ * False when nothing was there. */
 static bool conn_read(struct tcp_conn *c)
 {
     struct tcp_io *io = c->worker->tcp_io;
-    ssize_t n = recv(c->fd, io->in, sizeof io->in, MSG_DONTWAIT);
-    if (n < 0) {
-        c->is_dead = errno != EAGAIN && errno != EINTR;
-        return c->is_dead;
+    size_t len = 0;
+    ssize_t n = 1;
+    while (n > 0 && len < sizeof io->in) {
+        n = recv(c->fd, io->in + len, sizeof io->in - len, MSG_DONTWAIT);
+        len += n > 0 ? (size_t)n : 0;
     }
-    if (n == 0)
-        c->is_eof = true;
-    else
-        tcp_frames_append(&c->frames, io->in, (size_t)n);
-    return true;
+    c->is_eof = n == 0;
+    c->is_dead = n < 0 && errno != EAGAIN && errno != EINTR;
+    tcp_frames_append(&c->frames, io->in, len);
+    return len > 0 || c->is_eof || c->is_dead;
 }
 
 /* Drops what one read gives; at the end of the stream, or when it is too much, the connection goes.

@@ -1,4 +1,4 @@
-/* Connections of a worker that is driven by hand, over socket pairs. */
+/* Connections of a worker that is driven by hand, over socket pairs. */
 #include "dns/tcp.h"
 
 #include "net.h"
@@ -24,6 +24,78 @@ static void stop(struct net *n)
 {
     tcp_drain(worker_of(n));
     net_stop(n);
+}
+
+/* ---- the keepalive option ---- */
+
+static void ask_keepalive(int fd, unsigned id)
+{
+    struct packet p, out = {.len = 0};
+    packet_query(&p, K0, A);
+    packet_set16(&p, 0, id);
+    packet_opt(&p, 1232, 0, "000b 0000");
+    packet_put16(&out, (unsigned)p.len);
+    packet_put(&out, p.bytes, p.len);
+    send_all(fd, out.bytes, out.len);
+}
+
+/* The time in the next response, in 100 ms. */
+static unsigned told(int fd, unsigned id)
+{
+    uint8_t head[2], bytes[512];
+    assert_true(read_all(fd, head, 2));
+    size_t len = (size_t)head[0] << 8 | head[1], size = 0;
+    assert_true(len <= sizeof bytes && read_all(fd, bytes, len));
+    struct response r = strict_parse(bytes, len);
+    assert_int_equal(bytes[0] << 8 | bytes[1], id);
+    const uint8_t *option = response_option(&r, 11, &size);
+    assert_int_equal(size, 2);
+    unsigned ds = (unsigned)option[0] << 8 | option[1];
+    response_fini(&r);
+    return ds;
+}
+
+static void a_connection_about_to_close_has_no_time_left(void **state)
+{
+    (void)state; /* */
+    struct dns_opts opts = options();
+    struct net *n = net_bind(&opts);
+    int stays = open_pair(n), ends = open_pair(n);
+    ask_keepalive(stays, 1);
+    ask_keepalive(ends, 2);
+    ask_keepalive(ends, 3);
+    shutdown(ends, SHUT_WR); /* has sent its last */
+    event_base_loop(worker_of(n)->base, EVLOOP_NONBLOCK);
+    assert_int_equal(told(stays, 1), opts.tcp_idle_us / 100000);
+    assert_int_equal(told(ends, 2), 0);
+    assert_int_equal(told(ends, 3), 0);
+    ask_keepalive(stays, 4);
+    atomic_store(&worker_of(n)->must_stop, true); /* the server goes */
+    tcp_drain(worker_of(n));
+    assert_int_equal(told(stays, 4), 0);
+    close(stays);
+    close(ends);
+    stop(n);
+}
+
+static void the_time_told_is_the_time_set(void **state)
+{
+    (void)state; /* two octets, in 100 ms */
+    static const struct {
+        int64_t idle_us;
+        unsigned ds;
+    } cases[] = {{100000, 1}, {10000000, 100}, {6553500000, 65535}, {7200000000, 65535}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct dns_opts opts = options();
+        opts.tcp_idle_us = cases[i].idle_us;
+        struct net *n = net_bind(&opts);
+        int fd = open_pair(n);
+        ask_keepalive(fd, 7);
+        event_base_loop(worker_of(n)->base, EVLOOP_NONBLOCK);
+        assert_int_equal(told(fd, 7), cases[i].ds);
+        close(fd);
+        stop(n);
+    }
 }
 
 /* ---- evictions by other workers ---- */
@@ -63,6 +135,8 @@ static void a_connection_may_be_evicted_as_soon_as_it_is_admitted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_connection_about_to_close_has_no_time_left),
+        cmocka_unit_test(the_time_told_is_the_time_set),
         cmocka_unit_test(a_connection_may_be_evicted_as_soon_as_it_is_admitted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
