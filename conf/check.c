@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,6 +17,23 @@ static bool is_address(const char *text)
 {
     uint8_t bytes[16];
     return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
+}
+
+/* An address, or a link-local one with its interface: fe80::1%eth0 (RFC 4007 section 11). */
+static bool is_scoped_address(const char *text)
+{
+    char address[INET6_ADDRSTRLEN];
+    const char *scope = strchr(text, '%');
+    size_t len = scope ? (size_t)(scope - text) : 0;
+    uint8_t bytes[16];
+    if (!scope)
+        return is_address(text);
+    if (len >= sizeof address || scope[1] == '\0' || strlen(scope + 1) >= IF_NAMESIZE)
+        return false;
+    memcpy(address, text, len);
+    address[len] = '\0';
+    return inet_pton(AF_INET6, address, bytes) == 1 && bytes[0] == 0xfe &&
+           (bytes[1] & 0xc0) == 0x80 && strcspn(scope + 1, "]:/ \t") == strlen(scope + 1);
 }
 
 static bool parse_number(const char *text, long min, long max, long *out)
@@ -50,16 +68,26 @@ static bool endpoint_split(const char *value, char host[64], const char **port)
     return is_bracketed == (strchr(host, ':') != NULL);
 }
 
-const char *check_endpoint(const char *value)
+static const char *check_host_and_port(const char *value, bool (*is_host)(const char *))
 {
     char host[64];
     const char *port;
     long number;
     if (!endpoint_split(value, host, &port))
         return "is not ADDR:PORT (IPv6 as [ADDR]:PORT)";
-    if (!is_address(host))
+    if (!is_host(host))
         return "does not begin with an IP address";
     return parse_number(port, 0, 65535, &number) ? NULL : "does not end in a port from 0 to 65535";
+}
+
+const char *check_endpoint(const char *value)
+{
+    return check_host_and_port(value, is_address);
+}
+
+const char *check_scoped_endpoint(const char *value)
+{
+    return check_host_and_port(value, is_scoped_address);
 }
 
 bool endpoint_needs_tls(const char *value)
@@ -87,9 +115,10 @@ const char *check_address(const char *value)
 
 const char *check_upstream(const char *value)
 {
-    const char *wrong = is_address(value) ? NULL : check_endpoint(value);
+    bool is_bare = is_scoped_address(value);
+    const char *wrong = is_bare ? NULL : check_scoped_endpoint(value);
     size_t len = strlen(value);
-    if (!wrong && len > 2 && strcmp(value + len - 2, ":0") == 0 && !is_address(value))
+    if (!wrong && len > 2 && strcmp(value + len - 2, ":0") == 0 && !is_bare)
         return "has port 0";
     return wrong ? "is not ADDR or ADDR:PORT (IPv6 with a port as [ADDR]:PORT)" : NULL;
 }
@@ -140,6 +169,8 @@ const char *check_cidr(const char *value)
         return "does not begin with an IP address";
     if (!parse_number(slash + 1, 0, bits, &prefix))
         return "has a prefix length out of range";
+    if (slash[1] == '0' && slash[2] != '\0')
+        return "has a prefix length with a leading zero";
     for (long bit = prefix; bit < bits; bit++)
         if (bytes[bit / 8] & (0x80 >> (bit % 8)))
             return "has bits set beyond its prefix length";
@@ -163,6 +194,11 @@ const char *check_transfer(const char *value)
 }
 
 const char *check_nsid(const char *value)
+{
+    return strlen(value) <= 128 ? NULL : "is longer than 128 octets";
+}
+
+const char *check_chaos(const char *value)
 {
     return strlen(value) <= 255 ? NULL : "is longer than 255 octets";
 }

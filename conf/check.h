@@ -4,7 +4,9 @@
 
 #include <stdbool.h>
 
-const char *check_endpoint(const char *value);   /* ADDR:PORT */
+const char *check_endpoint(const char *value); /* ADDR:PORT */
+/* The same; a link-local address may name its interface: [fe80::1%eth0]:53 */
+const char *check_scoped_endpoint(const char *value);
 const char *check_api_listen(const char *value); /* the same, "https://" may be before it */
 const char *check_address(const char *value);
 const char *check_cidr(const char *value);
@@ -14,7 +16,8 @@ const char *check_upstream(const char *value);     /* ADDR, ADDR:PORT, [ADDR]:PO
 const char *check_forward_zone(const char *value); /* "NAME=ADDR ADDR" */
 const char *check_reverse(const char *value); /* a CIDR or a name below in-addr.arpa or ip6.arpa */
 const char *check_zone(const char *value);    /* a domain name with at least one label */
-const char *check_nsid(const char *value);    /* at most 255 octets */
+const char *check_nsid(const char *value);    /* at most 128 octets, as dns/ has room for */
+const char *check_chaos(const char *value);   /* at most 255 */
 const char *check_socket(const char *value);  /* "" or an absolute path that fits sockaddr_un */
 const char *check_path(const char *value);
 const char *check_class(const char *value); /* "" or a DNS subdomain */

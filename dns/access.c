@@ -40,7 +40,8 @@ static bool parse_network(const char *text, struct access_network *net)
     net->bits = (uint8_t)(net->addr_len * 8);
     if (text[len] == '/') {
         char *end;
-        if (text[len + 1] < '0' || text[len + 1] > '9')
+        if (text[len + 1] < '0' || text[len + 1] > '9' ||
+            (text[len + 1] == '0' && text[len + 2] != '\0'))
             return false;
         unsigned long bits = strtoul(text + len + 1, &end, 10);
         if (*end != '\0' || bits > net->bits)

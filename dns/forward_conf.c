@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,23 @@ static bool parse_port(const char *text, uint16_t *out)
     return port > 0 && port <= UINT16_MAX;
 }
 
+/* A link-local address may name its interface: fe80::1%eth0. */
+static bool parse_v6(const char *host, struct sockaddr_in6 *out)
+{
+    char address[INET6_ADDRSTRLEN];
+    size_t len = strcspn(host, "%");
+    if (len >= sizeof address)
+        return false;
+    memcpy(address, host, len);
+    address[len] = '\0';
+    if (inet_pton(AF_INET6, address, &out->sin6_addr) != 1)
+        return false;
+    if (host[len] == '\0')
+        return true;
+    out->sin6_scope_id = if_nametoindex(host + len + 1);
+    return out->sin6_scope_id != 0 && IN6_IS_ADDR_LINKLOCAL(&out->sin6_addr);
+}
+
 int forward_address_parse(const char *option, const char *text, struct forward_address *out,
                           struct err *e)
 {
@@ -67,14 +85,15 @@ int forward_address_parse(const char *option, const char *text, struct forward_a
         out->at.v4.sin_port = htons(port);
         out->len = sizeof out->at.v4;
         (void)snprintf(out->text, sizeof out->text, "%.45s:%u", host, port);
-    } else if (inet_pton(AF_INET6, host, &out->at.v6.sin6_addr) == 1) {
+    } else if (parse_v6(host, &out->at.v6)) {
         out->at.v6.sin6_family = AF_INET6;
         out->at.v6.sin6_port = htons(port);
         out->len = sizeof out->at.v6;
-        (void)snprintf(out->text, sizeof out->text, "[%.45s]:%u", host, port);
+        (void)snprintf(out->text, sizeof out->text, "[%.55s]:%u", host, port);
     } else {
-        return err_set(e, ERR_INVALID, "%s: \"%s\" does not begin with an IP address", option,
-                       text);
+        return err_set(e, ERR_INVALID,
+                       "%s: \"%s\" does not begin with an IP address, or its interface is unknown",
+                       option, text);
     }
     return 0;
 }
@@ -86,8 +105,10 @@ static bool same_host(const struct sockaddr *a, const struct sockaddr *b)
     if (a->sa_family == AF_INET)
         return ((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr ==
                ((const struct sockaddr_in *)(const void *)b)->sin_addr.s_addr;
-    return memcmp(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr,
-                  &((const struct sockaddr_in6 *)(const void *)b)->sin6_addr, 16) == 0;
+    const struct sockaddr_in6 *a6 = (const void *)a, *b6 = (const void *)b;
+    uint32_t scope = a6->sin6_scope_id, other = b6->sin6_scope_id; /* 0: any */
+    return (scope == other || scope == 0 || other == 0) &&
+           memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof a6->sin6_addr) == 0;
 }
 
 static uint16_t port_of(const struct sockaddr *a) /* as it is on the wire */

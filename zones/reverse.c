@@ -108,7 +108,7 @@ int reverse_zones(const char *text, reverse_zone_fn *fn, void *arg, struct err *
         if (len < sizeof address_text)
             memcpy(address_text, text, len);
         char *end = NULL;
-        bool has_digits = slash[1] >= '0' && slash[1] <= '9';
+        bool has_digits = slash[1] >= '0' && slash[1] <= '9' && (slash[1] > '0' || !slash[2]);
         unsigned long bits = strtoul(slash + 1, &end, 10);
         if (!naming_address_parse(address_text, &address) || !has_digits || *end != 0 ||
             bits > address.len * 8ul)

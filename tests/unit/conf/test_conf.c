@@ -189,6 +189,8 @@ static void reverse_zones_are_checked_by_label(void **state)
                                       "g.ip6.arpa",
                                       "10.ip6.arpa",
                                       "10.244.0.0/33",
+                                      "10.0.0.0/08",
+                                      "fd00::/008",
                                       "example.com"};
     for (size_t i = 0; i < ARRAY_SIZE(good); i++)
         assert_null(check_reverse(good[i]));
@@ -206,6 +208,18 @@ static void wrong_settings_say_which(void **state)
         {"dns.rotate", "--set dns.rotate: expected KEY=VALUE"},
         {"dns.rotate=yes", "--set dns.rotate: \"yes\" is neither true nor false"},
         {"dns.listen=", "dns.listen: is empty"},
+        {"dns.listen=[::1%lo]:53", /* an interface belongs to a link-local address */
+         "--set dns.listen: \"[::1%lo]:53\" does not begin with an IP address"},
+        {"dns.listen=[fe80::1%]:53",
+         "--set dns.listen: \"[fe80::1%]:53\" does not begin with an IP address"},
+        {"metrics.listen=[fe80::1%lo]:53",
+         "--set metrics.listen: \"[fe80::1%lo]:53\" does not begin with an IP address"},
+        {"zone.reverse=10.0.0.0/08",
+         "--set zone.reverse: \"10.0.0.0/08\" has a prefix length with a leading zero"},
+        {"access.query=10.0.0.0/08",
+         "--set access.query: \"10.0.0.0/08\" has a prefix length with a leading zero"},
+        {"nodes.pod-range=10.244.0.0/016",
+         "--set nodes.pod-range: \"10.244.0.0/016\" has a prefix length with a leading zero"},
         {"forward.zones=cluster.local=127.0.0.1",
          "forward.zones: cluster.local is answered here and never forwarded (zone.name: "
          "cluster.local)"},
@@ -215,6 +229,22 @@ static void wrong_settings_say_which(void **state)
         struct err e = {0};
         assert_true(conf_load(NULL, &rows[i][0], 1, &o, &e) < 0);
         assert_string_equal(e.text, rows[i][1]);
+    }
+}
+
+/* */
+static void link_local_addresses_name_their_interface(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {
+        "dns.listen=[fe80::1%lo]:53", "dns.listen=[febf::1%eth0.100]:53", "dns.listen=[fe80::1]:53",
+        "forward.upstream=fe80::1%lo", "forward.upstream=[fe80::1%lo]:53"};
+    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+        struct options o;
+        struct err e = {0};
+        if (conf_load(NULL, &settings[i], 1, &o, &e) < 0)
+            fail_msg("%s", e.text);
+        conf_fini(&o);
     }
 }
 
@@ -293,6 +323,7 @@ int main(void)
         cmocka_unit_test(reverse_zones_are_checked_by_label),
         cmocka_unit_test(wrong_settings_say_which),
         cmocka_unit_test(a_reload_swaps_live_options_and_names_the_others),
+        cmocka_unit_test(link_local_addresses_name_their_interface),
         cmocka_unit_test(missing_file_is_an_error),
         cmocka_unit_test(sample_file_is_the_table_and_loads),
     };

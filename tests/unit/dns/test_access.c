@@ -47,9 +47,9 @@ static void an_empty_list_allows_nobody(void **state)
 static void nonsense_is_refused_by_name(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"",          "10.0.0.0/33", "10.0.0.0/-1",
-                                        "10.0.0.0/", "10.0.0/8",    "fd00::/129",
-                                        "everybody", "10.0.0.0/8x", "10.0.0.1/8"};
+    static const char *const texts[] = {"",           "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/",
+                                        "10.0.0/8",   "fd00::/129",  "everybody",   "10.0.0.0/8x",
+                                        "10.0.0.1/8", "10.0.0.0/08", "0.0.0.0/00"};
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
         struct access_list list;
         struct err e;

@@ -18,6 +18,8 @@ static void addresses_are_read_with_and_without_port(void **state)
         {"2001:db8::1", "[2001:db8::1]:53"},
         {"[2001:db8::1]", "[2001:db8::1]:53"},
         {"[2001:db8::1]:853", "[2001:db8::1]:853"},
+        {"fe80::1%lo", "[fe80::1%lo]:53"}, /* */
+        {"[fe80::1%lo]:5353", "[fe80::1%lo]:5353"},
     };
     static const char *const bad[] = {"",
                                       "x",
@@ -33,7 +35,10 @@ static void addresses_are_read_with_and_without_port(void **state)
                                       "::1:x",
                                       "1.2.3.4:-1",
                                       "1.2.3.4: 53",
-                                      ":53"};
+                                      ":53",
+                                      "::1%lo",
+                                      "fe80::1%",
+                                      "fe80::1%no-such-interface"};
     struct forward_address a;
     struct err e;
     for (size_t i = 0; i < ARRAY_SIZE(good); i++) {

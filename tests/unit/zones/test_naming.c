@@ -321,7 +321,7 @@ static void options_that_cannot_be_served_are_refused(void **state)
     static const char *const reverse[] = {
         "10.244.0.0/33",    "10.244.0.0/", "x",          "10.244.0.0",
         "256.in-addr.arpa", "fd00::/129",  "g.ip6.arpa", "01.in-addr.arpa",
-        "10.0.0.0/8x",      "/8"};
+        "10.0.0.0/8x",      "/8",          "10.0.0.0/08"};
     for (size_t i = 0; i < ARRAY_SIZE(reverse); i++) {
         struct zones_opts opts = {.zone_name = "cluster.local",
                                   .ns_addresses = &ns,
