@@ -533,6 +533,12 @@ static bool is_reflector_port(uint16_t port)
     return port <= 37 && (port == 0 || port == 7 || port == 13 || port == 19 || port == 37);
 }
 
+/* A password server answers errors with errors. */
+static bool is_error_to_kpasswd(const struct message *m)
+{
+    return m->peer->port == 464 && m->peer->proto == DNS_UDP && message_is_error(m);
+}
+
 bool dns_look_ahead(const uint8_t *packet, size_t len, struct zone_search *search)
 {
     query_read_name(&search->name, packet, len);
@@ -569,10 +575,6 @@ size_t dns_respond(struct dns_context *ctx, const struct zone_version *version,
     if (!ctx->ahead)
         query_read_name(&own, packet, len);
     enum query_verdict verdict = query_parse(&q, packet, len, name, ctx->opts->cookies);
-    if (peer->is_cut && verdict != QUERY_NOTIMP) { /* whatever its beginning looks like */
-        verdict = QUERY_FORMERR;
-        q.has_edns = q.was_edns_error = false;
-    }
     struct message m;
     message_begin(&m, ctx, peer, &q, out, room);
     const struct forward_conf *forward = ctx->opts->forward;
@@ -585,8 +587,8 @@ size_t dns_respond(struct dns_context *ctx, const struct zone_version *version,
         message_fail(&m, RCODE_REFUSED, EDE_PROHIBITED);
     if (ctx->relay.is_wanted)
         return 0;
-    if (m.is_dropped) {
-        counter_add(&counters->drops[DROP_CLIENT], 1);
+    if (m.is_dropped || is_error_to_kpasswd(&m)) {
+        counter_add(&counters->drops[m.is_dropped ? DROP_CLIENT : DROP_PORT], 1);
         return 0;
     }
     size_t size = message_end(&m, &q, is_allowed && verdict == QUERY_TSIG);

@@ -111,7 +111,6 @@ struct dns_peer {
     uint8_t addr_len; /* 4 or 16 */
     uint16_t port;    /* host order */
     enum dns_proto proto;
-    bool is_cut; /* UDP: the datagram was longer than what was received of it */
     uint16_t
         keepalive_ds; /* TCP: idle time left to the client in 100 ms, 0: about to close */
 };

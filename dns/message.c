@@ -191,18 +191,11 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* The others come without records. YXDOMAIN, of an upstream, has those that led to it (RFC 6672).
- */
-static bool is_error(enum dns_rcode rcode)
-{
-    return rcode != RCODE_NOERROR && rcode != RCODE_NXDOMAIN && rcode != RCODE_YXDOMAIN;
-}
-
 size_t message_end(struct message *m, const struct query *q, bool with_tsig)
 {
     bool is_bare = m->rcode == RCODE_NOTIMP;
     size_t with_ede = m->room;
-    if (is_error(m->rcode) && m->peer->proto == DNS_UDP) { /* */
+    if (message_is_error(m) && m->peer->proto == DNS_UDP) { /* */
         with_ede = least(m->room, q->len + OPT_SIZE + EDE_SIZE);
         /* A client cookie alone is answered with 16 octets more (RFC 7873 section 5.2.3): they take
          * the room of the EDE, so the bound stays the same. */

@@ -62,6 +62,11 @@ static inline bool message_has_opt(const struct message *m)
 {
     return m->limit < m->room;
 }
+/* The others come with records. YXDOMAIN, of an upstream, has those that led to it (RFC 6672). */
+static inline bool message_is_error(const struct message *m)
+{
+    return m->rcode != RCODE_NOERROR && m->rcode != RCODE_NXDOMAIN && m->rcode != RCODE_YXDOMAIN;
+}
 /* Returns the length of the whole message. with_tsig: ends with the unsigned BADKEY of RFC 8945
  * section 5.2.1. */
 size_t message_end(struct message *m, const struct query *q, bool with_tsig);

@@ -9,14 +9,13 @@
 #include "dns/wire.h"
 
 #define BATCH         64
-#define BATCHES       4   /* per event, then the other sockets of the worker have their turn */
-#define DRAIN_BATCHES 256 /* at the end */
-#define PACKET_SIZE   4096
-#define PACKET_STRIDE                                                                              \
-    (PACKET_SIZE + 192) /* packets at equal offsets would share their cache sets */
-#define CONTROL_SIZE 64
-#define PORT_KPASSWD 464
-#define WAITER_MAGIC 0x75647077U
+#define BATCHES       4     /* per event, then the other sockets of the worker have their turn */
+#define DRAIN_BATCHES 256   /* at the end */
+#define PACKET_SIZE   65536 /* the longest datagram; pages that no packet reaches take no memory */
+#define ANSWER_SIZE   DNS_UDP_MAX
+#define SKEW          192 /* packets at equal offsets would share their cache sets */
+#define CONTROL_SIZE  64
+#define WAITER_MAGIC  0x75647077U
 
 _Static_assert(CONTROL_SIZE >= CMSG_SPACE(sizeof(struct in6_pktinfo)), "room for one PKTINFO");
 
@@ -33,8 +32,8 @@ struct udp_batch {
     alignas(struct cmsghdr) uint8_t control[BATCH][CONTROL_SIZE];
     struct zone_search search[ZONE_SEARCHES];
     const struct zone_search *ahead[ZONE_SEARCHES]; /* of search[], or NULL */
-    uint8_t in_bytes[BATCH][PACKET_STRIDE];
-    uint8_t out_bytes[BATCH][PACKET_STRIDE];
+    uint8_t in_bytes[BATCH][PACKET_SIZE + SKEW];
+    uint8_t out_bytes[BATCH][ANSWER_SIZE + SKEW];
 };
 
 struct udp_batch *udp_batch_new(void)
@@ -77,12 +76,6 @@ static void clear_interface(struct msghdr *msg)
 static bool may_send(struct worker *w, const struct dns_peer *peer, const uint8_t *response)
 {
     unsigned rcode = response[3] & 15;
-    if (rcode == RCODE_NOERROR || rcode == RCODE_NXDOMAIN)
-        return true;
-    if (peer->port == PORT_KPASSWD) {
-        counter_add(&w->counters.drops[DROP_PORT], 1);
-        return false;
-    }
     if ((rcode == RCODE_FORMERR || rcode == RCODE_NOTIMP) &&
         !error_limit_pass(&w->errors, peer, get16(response), w->now_us)) {
         counter_add(&w->counters.drops[DROP_ERROR_RATE], 1);
@@ -133,7 +126,7 @@ static void on_upstream(struct forward_waiter *waiter, const struct dns_upstream
     struct udp_waiter *uw = LIST_ENTRY(waiter, struct udp_waiter, waiter);
     CHECK(uw->magic == WAITER_MAGIC);
     struct worker *w = uw->socket->worker;
-    uint8_t out[PACKET_SIZE];
+    uint8_t out[ANSWER_SIZE];
     const struct zone_version *version = worker_enter(w);
     size_t size = dns_respond_again(&w->ctx, version, &uw->peer, uw->packet, uw->len, upstream, out,
                                     sizeof out);
@@ -200,10 +193,10 @@ static unsigned answer_batch(struct udp_socket *s, unsigned received)
         if (i % ZONE_SEARCHES == 0)
             look_ahead(b, version, i, received - i < ZONE_SEARCHES ? received - i : ZONE_SEARCHES);
         w->ctx.ahead = b->ahead[i % ZONE_SEARCHES];
-        struct dns_peer peer = {.proto = DNS_UDP, .is_cut = b->in[i].msg_hdr.msg_flags & MSG_TRUNC};
+        struct dns_peer peer = {.proto = DNS_UDP};
         peer_from(&peer, &b->from[i].any);
         size_t size = worker_respond(w, version, &peer, b->in_bytes[i], b->in[i].msg_len,
-                                     b->out_bytes[answers], PACKET_SIZE);
+                                     b->out_bytes[answers], ANSWER_SIZE);
         w->ctx.ahead = NULL; /* it was for this packet alone */
         if (size == 0 && w->ctx.relay.is_wanted)
             wait_for_upstream(s, b, i, &peer);

@@ -6,8 +6,8 @@
  * Input: one octet of options (1: TCP, 2: IPv6 client, 4: not loaded, 8: stale, 16: NSID, 32:
  * CHAOS, 64: may transfer, 128: may be told why), then the packet. An ID of 0xf0 to 0xff and an
  * octet has more of them in that octet: 1: forwards for everybody, 2: for others, 4: denied, 8:
- * denied without a word, 16: no cookies, 32: stale data has a limit, 64: the datagram was cut, 128:
- * up to 4096 octets. */
+ * denied without a word, 16: no cookies, 32: stale data has a limit, 64: from port 464 (but where
+ * something is forwarded), 128: up to 4096 octets. */
 #include <stdbool.h> /* before ldns, which else makes a bool of its own */
 
 #include <ldns/ldns.h>
@@ -39,7 +39,7 @@ struct setting {
 
 /* ---- header, RCODE and EDNS ---- */
 
-enum { OUR_ZONES = 18 };
+enum { OUR_ZONES = 18, KPASSWD = 464 };
 static uint8_t our_zones[OUR_ZONES][NAME_MAX_WIRE];
 
 /* K-REV: cluster.local, 244.10.in-addr.arpa, 96 to 111.10.in-addr.arpa. */
@@ -64,6 +64,11 @@ static bool is_ours(const uint8_t *name)
 static bool is_data(unsigned rcode)
 {
     return rcode == RCODE_NOERROR || rcode == RCODE_NXDOMAIN;
+}
+
+static bool is_kpasswd(const struct setting *s)
+{
+    return s->peer.port == KPASSWD && s->peer.proto == DNS_UDP;
 }
 
 /* */
@@ -103,8 +108,6 @@ static bool is_verdict(const struct setting *s, const struct asked *a, unsigned 
         return rcode == RCODE_REFUSED;
     if (a->verdict == ASKED_NOTIMP)
         return rcode == RCODE_NOTIMP;
-    if (s->peer.is_cut)
-        return rcode == RCODE_FORMERR;
     switch (a->verdict) {
     case ASKED_NOTIMP:
     case ASKED_MALFORMED:
@@ -211,7 +214,7 @@ static size_t check_options(const struct setting *s, const struct asked *a,
 /* the size of the EDE. */
 static size_t check_meta(const struct setting *s, const struct asked *a, const struct response *r)
 {
-    CHECK(r->has_opt == (a->has_opt && !s->peer.is_cut && r->rcode != RCODE_NOTIMP));
+    CHECK(r->has_opt == (a->has_opt && r->rcode != RCODE_NOTIMP));
     if (r->has_tsig) { /* unsigned: BADKEY, the key's name as it was sent */
         CHECK(r->rcode == RCODE_NOTAUTH && a->verdict == ASKED_TSIG);
         CHECK(r->tsig.class == 255 && r->tsig.ttl == 0);
@@ -400,7 +403,7 @@ static void check_again(const struct setting *s, const struct asked *a)
     CHECK(have == respond(s, a->m, a->len, 0x55, second));
     CHECK(memcmp(first, second, have) == 0);
     response_read(&r, first, have, a->type == RR_IXFR);
-    if (s->peer.proto == DNS_UDP && !s->peer.is_cut && a->type != RR_AXFR && a->type != RR_IXFR)
+    if (s->peer.proto == DNS_UDP && a->type != RR_AXFR && a->type != RR_IXFR)
         check_tcp(s, a, &r, check_meta(s, a, &r));
     fixture.opts.rotate = true;
     free(first);
@@ -537,7 +540,8 @@ static struct setting choose(uint8_t choice, const uint8_t *query, size_t len)
     uint8_t more = len >= 2 && query[0] >= 0xf0 ? query[1] : 0;
     struct setting s = {.peer = choice & 1 ? fixture_tcp : fixture_udp};
     s.peer.addr_len = choice & 2 ? 16 : 4;
-    s.peer.is_cut = (more & 64) && s.peer.proto == DNS_UDP;
+    if ((more & 64) && !(more & 3))
+        s.peer.port = KPASSWD;
     s.version = zones_current(choice & 4 ? unloaded.zones : fixture.zones);
     fixture.ctx->stale_us = choice & 8 ? 1000000 : 0;
     opts->max_stale_us = more & 32 ? 500000 : 0;
@@ -563,6 +567,7 @@ static void check_response(const struct setting *s, const struct asked *a, const
     bool is_transfer = a->verdict == ASKED_QUESTION && (a->type == RR_IXFR || a->type == RR_AXFR);
     response_read(&r, m, len, is_transfer);
     CHECK(is_verdict(s, a, r.rcode));
+    CHECK(is_data(r.rcode) || !is_kpasswd(s)); /* */
     CHECK(!r.cd);
     check_header(s, a, &r);
     check_meta(s, a, &r);
@@ -600,7 +605,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         else if (fixture.ctx->relay.is_wanted)
             check_relay(&s, &asked, out);
         else
-            CHECK(!fixture.opts.query_acl.any && fixture.opts.denied_drop);
+            CHECK(is_kpasswd(&s) || (!fixture.opts.query_acl.any && fixture.opts.denied_drop));
     }
     free(query);
     free(out);

@@ -249,6 +249,46 @@ static void every_message_id_is_as_good_as_another(void **state)
     net_stop(n);
 }
 
+static void the_longest_datagram_is_read_whole(void **state)
+{
+    (void)state; /* thousands of options, the COOKIE among the last; then an octet */
+    enum { LONGEST = 65507, OPT = 11 };
+    static const uint8_t cookie[12] = {0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8};
+    struct dns_opts opts = options();
+    struct net *n = net_start(&opts);
+    struct packet p;
+    packet_query(&p, K0, A);
+    packet_set16(&p, 10, 1);
+    uint8_t *bytes = calloc(1, LONGEST), *opt = bytes + p.len;
+    size_t size = LONGEST - 1 - p.len - OPT;
+    memcpy(bytes, p.bytes, p.len);
+    opt[2] = 41;
+    opt[9] = (uint8_t)(size >> 8);
+    opt[10] = (uint8_t)size;
+    opt[OPT + 3] = size % 4; /* of code 0, like all that follow, which are empty */
+    memcpy(bytes + LONGEST - 1 - sizeof cookie, cookie, sizeof cookie);
+    for (size_t a = 0; a < 2; a++) {
+        int fd = dial(n, a, SOCK_DGRAM);
+        uint8_t out[4096];
+        send_all(fd, bytes, LONGEST - 1);
+        ssize_t len = recv(fd, out, sizeof out, 0);
+        assert_true(len > 12);
+        struct response r = strict_parse(out, (size_t)len);
+        size_t cookie_len = 0;
+        assert_int_equal(r.rcode, RCODE_NOERROR);
+        assert_int_equal(r.count[1], 1);
+        assert_memory_equal(response_option(&r, 10, &cookie_len), cookie + 4, 8);
+        response_fini(&r);
+        send_all(fd, bytes, LONGEST);
+        len = recv(fd, out, sizeof out, 0);
+        assert_int_equal(len, p.len); /* without OPT */
+        assert_int_equal(out[3] & 15, RCODE_FORMERR);
+        close(fd);
+    }
+    free(bytes);
+    net_stop(n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +297,7 @@ int main(void)
         cmocka_unit_test(a_full_send_queue_drops_what_is_left_and_goes_on),
         cmocka_unit_test(queued_errors_are_read_and_forgotten),
         cmocka_unit_test(every_message_id_is_as_good_as_another),
+        cmocka_unit_test(the_longest_datagram_is_read_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
