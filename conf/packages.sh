@@ -9,7 +9,7 @@ set -eu
 
 build="gcc libc6-dev cmake ninja-build pkg-config libevent-dev libldns-dev libcjson-dev liblmdb-dev libyaml-dev libssl-dev libcurl4-openssl-dev"
 demo="bind9-dnsutils curl"
-test="libcmocka-dev bind9-dnsutils knot-dnsutils ldnsutils curl openssl python3 python3-venv iproute2 clang-format-14"
+test="libcmocka-dev bind9-dnsutils knot-dnsutils ldnsutils curl openssl musl-tools python3 python3-venv iproute2 clang-format-14"
 all="clang-14 clang-tidy-14 libclang-rt-14-dev valgrind"
 bench="python3 valgrind"
 

@@ -1,0 +1,3 @@
+module ordinald.dev/lookup
+
+go 1.20
