@@ -24,10 +24,15 @@ void upstream_passed_over(struct upstream *u)
 {
     if (u->estimate_us > 256)
         u->estimate_us -= u->estimate_us / 256;
+    if (u->failures == 0 || !upstream_is_up(u) || ++u->passed_over < UPSTREAM_FORGIVE)
+        return;
+    u->failures--;
+    u->passed_over = 0;
 }
 
 bool upstream_failed(struct upstream *u, int64_t now_us)
 {
+    u->passed_over = 0;
     if (!upstream_is_up(u) || ++u->failures < UPSTREAM_FAILURES)
         return false;
     u->pause_us = UPSTREAM_PROBE_US;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define UPSTREAM_FAILURES   3
+#define UPSTREAM_FORGIVE    32     /* answers of others for each of them, while it is up */
 #define UPSTREAM_FIRST_US   400000 /* to wait for one that was never measured */
 #define UPSTREAM_LEAST_US   100000
 #define UPSTREAM_MOST_US    1500000
@@ -19,6 +20,7 @@
 struct upstream {
     int64_t estimate_us, deviation_us; /* estimate 0: never measured */
     unsigned failures;                 /* in a row */
+    unsigned passed_over;              /* since the last of them was made or forgiven */
     int64_t pause_us;                  /* between probes; 0: it is up */
     int64_t probe_at_us;               /* of one that is down: the next probe */
 };

@@ -73,12 +73,36 @@ static void the_quickest_that_is_up_is_chosen(void **state)
     assert_int_equal(upstream_choose(all, 0x5), 0); /* its turn again */
 }
 
+/* One lost datagram must not keep the quick one out for ever, while others answer slowly. */
+static void a_failure_is_forgiven_after_a_while(void **state)
+{
+    (void)state;
+    struct upstream all[2] = {{0}};
+    upstream_answered(&all[0], 1000);
+    upstream_answered(&all[1], 50000);
+    for (int failures = 1; failures < UPSTREAM_FAILURES; failures++)
+        assert_false(upstream_failed(&all[0], 0));
+    for (int i = 0; i < (UPSTREAM_FAILURES - 1) * UPSTREAM_FORGIVE; i++) {
+        assert_int_equal(upstream_choose(all, 0x3), 1);
+        upstream_passed_over(&all[0]);
+    }
+    assert_int_equal(upstream_choose(all, 0x3), 0);
+    for (int failures = 1; failures < UPSTREAM_FAILURES; failures++)
+        assert_false(upstream_failed(&all[0], 0));
+    assert_true(upstream_failed(&all[0], 0)); /* who is down comes back by a probe alone */
+    for (int i = 0; i < 4 * UPSTREAM_FORGIVE; i++)
+        upstream_passed_over(&all[0]);
+    assert_false(upstream_is_up(&all[0]));
+    assert_int_equal(upstream_choose(all, 0x3), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_wait_follows_what_was_measured),
         cmocka_unit_test(three_failures_in_a_row_take_it_down_and_an_answer_brings_it_back),
         cmocka_unit_test(the_quickest_that_is_up_is_chosen),
+        cmocka_unit_test(a_failure_is_forgiven_after_a_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
