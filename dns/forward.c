@@ -175,7 +175,7 @@ static void query_detach(struct forward_query *q)
     list_remove(&q->link);
     list_remove(&q->bucket_link);
     f->query_count--;
-    f->stream_count -= q->clients == DNS_TCP;
+    f->stream_count -= q->proto == DNS_TCP;
     counter_add(&f->counters.in_flight, UINT64_MAX);
 }
 
@@ -385,7 +385,9 @@ static void ask_again(struct forward_query *q, struct attempt *a, enum dns_proto
 /* Where nobody can guess. */
 static void ask_by_tcp(struct forward_query *q, struct attempt *a)
 {
+    q->f->stream_count += q->proto != DNS_TCP;
     q->proto = DNS_TCP;
+    want_start(q->f); /* there may be too many now */
     if (a->proto == DNS_TCP)
         upstream_over(q, a->upstream);
     else
@@ -508,19 +510,37 @@ static void drop_oldest(struct forwarder *f)
     query_finish(q, NULL);
 }
 
-/* The same for streams, which cost more: two of our connections each, and some of the few that an
+static bool is_stream(const struct forward_query *q)
+{
+    return q->proto == DNS_TCP;
+}
+
+static bool holds_bytes(const struct forward_query *q)
+{
+    return attempts_held_bytes(&q->attempts) > 0;
+}
+
+/* The same for streams, which cost more: our connections, memory, and some of the few that an
  * upstream takes. */
-static void drop_oldest_stream(struct forwarder *f)
+static void drop_oldest_of(struct forwarder *f, bool (*is_one)(const struct forward_query *q))
 {
     LIST_FOREACH(it, &f->queries)
     {
         struct forward_query *q = LIST_ENTRY(it, struct forward_query, link);
-        if (q->clients != DNS_TCP)
+        if (!is_one(q))
             continue;
         counter_add(&f->counters.rejected, q->waiter_count);
         query_finish(q, NULL);
         return;
     }
+    CHECK(false);
+}
+
+static void on_held(struct upstream_tries *tries)
+{
+    struct forwarder *f = LIST_ENTRY(tries, struct forwarder, tries);
+    if (tries->held_bytes > FORWARD_HELD_BYTES_MAX)
+        want_start(f);
 }
 
 /* For a query of its own, unless there is one to join. next may be gone then. */
@@ -531,7 +551,7 @@ static void make_room(struct forwarder *f, const struct forward_waiter *next)
     if (f->query_count >= FORWARD_QUERIES_MAX)
         drop_oldest(f);
     else if (next->proto == DNS_TCP && f->stream_count >= FORWARD_STREAMS_MAX)
-        drop_oldest_stream(f);
+        drop_oldest_of(f, is_stream);
 }
 
 static void join(struct forward_query *q, struct forward_waiter *waiter)
@@ -572,6 +592,10 @@ static void on_start(evutil_socket_t fd, short what, void *arg)
     struct forwarder *f = forwarder_from(arg);
     while (f->waiter_count > FORWARD_WAITERS_MAX || f->waiter_bytes > FORWARD_WAITER_BYTES_MAX)
         drop_oldest(f);
+    while (f->stream_count > FORWARD_STREAMS_MAX)
+        drop_oldest_of(f, is_stream);
+    while (f->tries.held_bytes > FORWARD_HELD_BYTES_MAX)
+        drop_oldest_of(f, holds_bytes);
     for (int budget = START_BUDGET; budget > 0 && !list_is_empty(&f->asked); budget--) {
         make_room(f, LIST_ENTRY(f->asked.next, struct forward_waiter, link));
         if (!list_is_empty(&f->asked))
@@ -627,7 +651,7 @@ struct forwarder *forwarder_new(struct event_base *base, const struct forward_co
     f->loop_found = loop_found;
     f->may_probe_loops = probes_loops;
     f->key = (uint32_t)random_u64();
-    f->tries = (struct upstream_tries){.base = base, .on_message = on_message};
+    f->tries = (struct upstream_tries){.base = base, .on_message = on_message, .on_held = on_held};
     list_init(&f->asked);
     list_init(&f->queries);
     for (size_t i = 0; i < BUCKETS; i++)

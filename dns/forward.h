@@ -22,11 +22,12 @@
 #include "dns/forward_conf.h"
 
 #define FORWARD_QUERIES_MAX       1024 /* per worker, as all below */
-#define FORWARD_STREAMS_MAX       128  /* of them, those by TCP, each a connection of its own */
+#define FORWARD_STREAMS_MAX       128  /* of them, those by TCP, with connections of their own */
 #define FORWARD_WAITERS_MAX       8192
 #define FORWARD_WAITERS_PER_QUERY 256
 #define FORWARD_WAITER_BYTES_MAX  (8UL << 20)
-#define FORWARD_MISMATCHES        8 /* then TCP */
+#define FORWARD_HELD_BYTES_MAX    (4UL << 20) /* parts of messages from upstreams */
+#define FORWARD_MISMATCHES        8           /* then TCP */
 
 enum forward_result {
     FORWARD_NOERROR,

@@ -116,3 +116,11 @@ bool attempts_are_open(const struct attempts *set)
         is_open |= set->at[i].try != NULL;
     return is_open;
 }
+
+size_t attempts_held_bytes(const struct attempts *set)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < FORWARD_TRIES_OPEN; i++)
+        bytes += upstream_try_held_bytes(set->at[i].try);
+    return bytes;
+}

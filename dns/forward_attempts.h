@@ -43,3 +43,5 @@ struct attempt *attempts_of(struct attempts *set, const struct upstream_try *try
 /* The one that was sent last, or NULL when it is over. */
 struct attempt *attempts_latest(struct attempts *set);
 bool attempts_are_open(const struct attempts *set);
+/* Of the upstream_tries' held_bytes. */
+size_t attempts_held_bytes(const struct attempts *set);

@@ -29,7 +29,8 @@ struct upstream_try {
     void *arg;
     bool *was_freed; /* set while on_message runs */
     struct tcp_frames frames;
-    size_t sent, len; /* TCP: of query */
+    size_t held_bytes; /* as it is in tries->held_bytes */
+    size_t sent, len;  /* TCP: of query */
     uint8_t query[2 + TRY_QUERY_MAX];
 };
 
@@ -110,6 +111,15 @@ static bool start_udp(struct upstream_try *t, const struct forward_address *to)
 
 /* ---- TCP: connect, write the query, read messages ---- */
 
+static void count_held(struct upstream_try *t, size_t bytes)
+{
+    bool is_more = bytes > t->held_bytes;
+    t->tries->held_bytes += bytes - t->held_bytes;
+    t->held_bytes = bytes;
+    if (is_more)
+        t->tries->on_held(t->tries);
+}
+
 static void on_stream(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
@@ -129,6 +139,7 @@ static void on_stream(evutil_socket_t fd, short what, void *arg)
         enum tcp_frame frame = tcp_frames_next(&t->frames, &message, &len);
         if (frame == TCP_NEED_MORE) {
             tcp_frames_trim(&t->frames);
+            count_held(t, t->frames.cap);
             return;
         }
         if (frame == TCP_TOO_SHORT) {
@@ -204,6 +215,12 @@ void upstream_try_free(struct upstream_try *t)
     event_del(&t->event);
     close(t->fd);
     tcp_frames_fini(&t->frames);
+    count_held(t, 0);
     t->magic = 0;
     free(t);
+}
+
+size_t upstream_try_held_bytes(const struct upstream_try *t)
+{
+    return t ? t->held_bytes : 0;
 }

@@ -24,6 +24,8 @@ typedef void upstream_message_fn(void *arg, struct upstream_try *try, const uint
 struct upstream_tries {
     struct event_base *base;
     upstream_message_fn *on_message;
+    size_t held_bytes; /* by messages of which a part has arrived, in all of them */
+    void (*on_held)(struct upstream_tries *tries); /* they have become more */
 };
 
 /* Sends the query (at most TRY_QUERY_MAX octets, copied). NULL: no socket, or the network is not
@@ -31,4 +33,5 @@ struct upstream_tries {
 struct upstream_try *upstream_try_new(struct upstream_tries *tries,
                                       const struct forward_address *to, enum dns_proto proto,
                                       const uint8_t *query, size_t len, void *arg);
-void upstream_try_free(struct upstream_try *try); /* NULL is fine */
+void upstream_try_free(struct upstream_try *try);               /* NULL is fine */
+size_t upstream_try_held_bytes(const struct upstream_try *try); /* of held_bytes; NULL holds none */

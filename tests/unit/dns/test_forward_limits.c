@@ -117,6 +117,59 @@ static void the_oldest_of_too_many_streams_fails(void **state)
     close(udp);
 }
 
+/* Asks upstream 0 by UDP, whose answer in another case sends the question to TCP; the connection.
+ */
+static int ask_until_tcp(int fd, unsigned number)
+{
+    int conn;
+    const struct packet query = numbered(number, number);
+    send_packet(fd, &query, false);
+    const struct packet asked = take(f, 0);
+    struct packet reply = reply_to(&asked, 0);
+    reply.bytes[13] ^= 0x20;
+    give(f, 0, &reply);
+    take_tcp(f, 0, &conn);
+    return conn;
+}
+
+/* ... also of those that began as datagrams */
+static void streams_for_clients_by_udp_are_counted_too(void **state)
+{
+    (void)state;
+    int fd = client_open(f, SOCK_DGRAM), conns[FORWARD_STREAMS_MAX + 1];
+    for (unsigned i = 0; i < FORWARD_STREAMS_MAX; i++)
+        conns[i] = ask_until_tcp(fd, i);
+    assert_int_equal(counter_read(&counters->rejected), 0);
+    conns[FORWARD_STREAMS_MAX] = ask_until_tcp(fd, FORWARD_STREAMS_MAX);
+    expect_failure(fd, false, 0);
+    ask_locally(f);
+    assert_int_equal(counter_read(&counters->in_flight), FORWARD_STREAMS_MAX);
+    assert_int_equal(counter_read(&counters->rejected), 1);
+    for (unsigned i = 0; i <= FORWARD_STREAMS_MAX; i++)
+        close(conns[i]);
+    close(fd);
+}
+
+/* An upstream that begins long messages and does not end them. */
+static void the_oldest_of_too_many_long_beginnings_fails(void **state)
+{
+    (void)state;
+    enum { PART = 60000, ENOUGH = FORWARD_HELD_BYTES_MAX / PART + 1 };
+    static uint8_t part[PART] = {0xff, 0xff};
+    int fd = client_open(f, SOCK_DGRAM), conns[ENOUGH];
+    for (unsigned i = 0; i < ENOUGH; i++) {
+        conns[i] = ask_until_tcp(fd, i);
+        assert_int_equal(send(conns[i], part, PART, MSG_NOSIGNAL), PART);
+    }
+    expect_failure(fd, false, 0);
+    ask_locally(f);
+    assert_in_range(counter_read(&counters->rejected), 1,
+                    ENOUGH / 2 + 1); /* twice as much memory */
+    for (unsigned i = 0; i < ENOUGH; i++)
+        close(conns[i]);
+    close(fd);
+}
+
 static void the_oldest_query_of_too_many_clients_fails(void **state)
 {
     (void)state;
@@ -218,6 +271,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_oldest_of_too_many_queries_fails),
         TEST(the_oldest_of_too_many_streams_fails),
+        TEST(streams_for_clients_by_udp_are_counted_too),
+        TEST(the_oldest_of_too_many_long_beginnings_fails),
         TEST(the_oldest_query_of_too_many_clients_fails),
         TEST(the_oldest_query_of_too_long_messages_fails),
         TEST(a_shortage_of_ours_is_not_held_against_an_upstream),

@@ -17,6 +17,7 @@ static struct forward_conf conf;
 static struct event_base *base;
 static struct forwarder *forward;
 static _Atomic bool loop_found;
+static unsigned turns; /* a millisecond each, at least */
 
 struct asker {
     struct forward_waiter waiter;
@@ -62,6 +63,7 @@ static int start(void **state)
     }
     assert_int_equal(forward_conf_init(&conf, texts, UPSTREAMS, NULL, 0, anybody, 1, &e), 0);
     conf.timeout_us = INT64_C(1000) * PATIENCE_MS;
+    turns = 0;
     base = event_base_new();
     forward = forwarder_new(base, &conf, &loop_found, false);
     return 0;
@@ -82,6 +84,7 @@ static int stop(void **state)
 
 static void turn(void)
 {
+    assert_in_range(++turns, 1, PATIENCE_MS);
     (void)poll(NULL, 0, 1);
     event_base_loop(base, EVLOOP_NONBLOCK);
 }
@@ -136,6 +139,34 @@ static void eight_upstreams_are_asked_and_no_more(void **state)
     assert_int_equal(asked, 8);
     assert_int_equal(asker.answers, 1);
     assert_int_equal(asker.rcode, -1);
+}
+
+/* SERVFAIL sends the question to the next; nobody is asked what he does not know */
+static void who_says_no_is_not_asked_again(void **state)
+{
+    (void)state;
+    struct asker asker = {.waiter = {.done = on_done}};
+    struct taken t;
+    unsigned asked = 0;
+    conf.zones[0].members = 0x3;
+    ask(&asker, "www.example.com");
+    for (; take_any(&t, &asker); asked++)
+        answer(&t, asked ? 5 : 2);
+    assert_int_equal(asked, 2);
+    assert_int_equal(asker.rcode, -1);
+}
+
+/* At the end of a worker nobody is kept waiting. */
+static void who_asks_while_draining_is_told(void **state)
+{
+    (void)state;
+    struct asker asker = {.waiter = {.done = on_done}};
+    forward_drain(forward);
+    ask(&asker, "www.example.com");
+    assert_int_equal(asker.answers, 0); /* never from inside forward_ask */
+    settle(&asker);
+    assert_int_equal(asker.rcode, -1);
+    assert_int_equal(asker.ede, EDE_NOT_READY);
 }
 
 /* the eighth has said no, but the seventh is only slow */
@@ -257,6 +288,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
     const struct CMUnitTest tests[] = {
         TEST(eight_upstreams_are_asked_and_no_more),
+        TEST(who_says_no_is_not_asked_again),
+        TEST(who_asks_while_draining_is_told),
         TEST(the_last_that_was_asked_is_waited_for),
         TEST(when_the_last_says_no_the_query_ends),
         TEST(a_shortage_does_not_end_what_may_be_answered),
