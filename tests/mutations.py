@@ -41,9 +41,14 @@ MUTATIONS = [
     ("stale-view", "a set looks at the applied state, not at its own last writes (R26)", SIMULATOR, [
         ("controller/reconcile/statefulset.c", """\
     struct store_view view = store_head(runner_store(s->runner));
-    char prefix[512];""", """\
+    struct set_members *m = s->members;""", """\
     struct store_view view = store_applied(runner_store(s->runner));
-    char prefix[512];""")]),
+    struct set_members *m = s->members;""")]),
+    ("claims-not-noted", "what a set keeps of a claim outlives its change (R26)", SIMULATOR, [
+        ("controller/reconcile/statefulset.c", "claim->name + (dash + 1 - base));", "NULL);")]),
+    ("gone-not-noted", "what a set keeps of a pod outlives the pod (R26)", SIMULATOR, [
+        ("controller/reconcile/statefulset.c",
+         "        if (change->before)\n            queue_pod(runner, state, &view, change->before);\n", "")]),
     ("address-reused", "a fence does not hold the addresses (R44)", SIMULATOR, [
         ("controller/registry/identity.c",
          "view->host_network ? strings(NULL, 0) : strings(view->ips, view->ip_count));", "strings(NULL, 0));")]),
@@ -62,13 +67,13 @@ MUTATIONS = [
     ("adopted-twice", "a set adopts a pod that another controls (R60)", SIMULATOR, [
         ("controller/reconcile/adoption.c", "    if (!object_controller(pod) && !pod->deleted_us)\n",
          "    if (!pod->deleted_us)\n"),
-        ("controller/reconcile/statefulset.c", "        if (set_ordinal(s->set->name, cur.object->name) >= 0)\n",
+        ("controller/reconcile/statefulset.c", "        if (set_ordinal(set->name, cur.object->name) >= 0)\n",
          "        if ((!object_controller(cur.object) ||\n"
-         "             strcmp(object_controller(cur.object)->uid, s->set->uid) != 0) &&\n"
-         "            set_ordinal(s->set->name, cur.object->name) >= 0)\n"),
-        ("controller/reconcile/statefulset.c", "        bool is_ours = object_controller(pod) != NULL;\n",
-         "        bool is_ours = object_controller(pod) &&\n"
-         "                       strcmp(object_controller(pod)->uid, s->set->uid) == 0;\n"),
+         "             strcmp(object_controller(cur.object)->uid, set->uid) != 0) &&\n"
+         "            set_ordinal(set->name, cur.object->name) >= 0)\n"),
+        ("controller/reconcile/statefulset.c", "    bool is_ours = object_controller(pod) != NULL;\n",
+         "    bool is_ours = object_controller(pod) &&\n"
+         "                   strcmp(object_controller(pod)->uid, set->uid) == 0;\n"),
         ("controller/reconcile/adoption.c", "    cJSON_AddItemToArray(",
          "    json_del(metadata, \"ownerReferences\");\n    cJSON_AddItemToArray(")]),
     ("gap-trusted", "silence before a gap of the clock counts (R44)", SIMULATOR, [
@@ -197,8 +202,7 @@ struct zone_feed *zone_feed_new(struct loop"""),
         ("controller/reconcile/set_revisions.c", "int32_t limit = set_view(set)->history_limit;",
          "int32_t limit = INT32_MAX;")]),
     ("live-revision-pruned", "the history drops a revision that a pod runs (R57)", SIMULATOR, [
-        ("controller/reconcile/statefulset.c", "        if (label && strcmp(label, name) == 0)\n            return true;",
-         "        if (label && strcmp(label, name) == 0 && s->objects[i]->deleted_us)\n            return true;")]),
+        ("controller/reconcile/statefulset.c", " || members_have_revision(s->members, name);", ";")]),
     ("finalizer-ignored", "a pod goes though a finalizer holds it (R45)", SIMULATOR, [
         ("controller/registry/finalize.c",
          "    if (d->grace_s == 0 && d->obj->finalizer_count == 0)\n        return remove_now(d, out, gone, e);\n"

@@ -56,17 +56,24 @@ static void found_add(struct found_pods *found, const struct object *pod)
     found->at[found->count++] = object_ref(pod);
 }
 
+bool found_if_controlled(struct found_pods *found, const struct object *set,
+                         const struct object *pod)
+{
+    const struct owner_ref *owner = object_controller(pod);
+    bool is_its = owner && strcmp(owner->uid, set->uid) == 0 && strcmp(pod->ns, set->ns) == 0;
+    if (is_its)
+        found_add(found, pod);
+    return is_its;
+}
+
 void found_controlled(struct found_pods *found, const struct store_view *view,
                       const struct object *set)
 {
     char term[INDEX_TERM_MAX];
     struct index_cursor cur;
     index_owner(term, set->uid);
-    for (index_seek(&cur, view, KIND_POD, term); cur.object; index_next(&cur)) {
-        const struct owner_ref *owner = object_controller(cur.object);
-        if (owner && strcmp(owner->uid, set->uid) == 0)
-            found_add(found, cur.object);
-    }
+    for (index_seek(&cur, view, KIND_POD, term); cur.object; index_next(&cur))
+        (void)found_if_controlled(found, set, cur.object);
 }
 
 void found_orphan(struct found_pods *found, const struct object *pod)

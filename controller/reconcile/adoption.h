@@ -4,6 +4,7 @@
  * Whose a pod or a revision is, its controller reference says, and nothing else. Control thread. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "controller/reconcile/runner.h"
@@ -23,9 +24,13 @@ struct found_pods {
     const struct object **at;
     size_t count, cap;
 };
-/* Adds the pods that `set` controls. */
+/* Adds the pods that `set` controls, in its namespace: to another's, an owner here is absent (R66).
+ */
 void found_controlled(struct found_pods *found, const struct store_view *view,
                       const struct object *set);
+/* Adds a pod if `set` controls it; says whether. */
+bool found_if_controlled(struct found_pods *found, const struct object *set,
+                         const struct object *pod);
 /* Adds a pod that nobody controls and that is not going. */
 void found_orphan(struct found_pods *found, const struct object *pod);
 void found_fini(struct found_pods *found);

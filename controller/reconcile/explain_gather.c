@@ -333,7 +333,7 @@ static void fill_set(struct explain_gather *g, const struct object *set, struct 
     out->current = v->current_revision;
     out->update = v->update_revision;
     const struct set_wait_note *note =
-        set_waits_find(runner_state(g->runner, &statefulset_controller), set->ns, set->name);
+        set_waits_find(statefulset_waits(g->runner), set->ns, set->name);
     if (!note)
         return;
     out->error = arena_strdup(&g->arena, note->error);

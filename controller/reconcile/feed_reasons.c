@@ -163,7 +163,7 @@ static void put_set(struct feed_reasons *r, struct zone_txn *txn, const struct o
 {
     const struct set_view *v = set_view(set);
     const struct set_wait_note *note =
-        set_waits_find(runner_state(r->runner, &statefulset_controller), set->ns, set->name);
+        set_waits_find(statefulset_waits(r->runner), set->ns, set->name);
     char pod[512], what[600], waits[700] = "", hole[700] = "";
     bool is_ordered = note && note->wait != SET_WAITS_FOR_NOTHING && !v->parallel;
     if (is_ordered) {
@@ -263,7 +263,7 @@ struct feed_reasons *feed_reasons_new(struct runner *runner, void (*wake)(void *
         if (has_name(cur.object) && (!pod_view(cur.object)->ready || cur.object->deleted_us ||
                                      is_unselected(&view, cur.object)))
             queue(&r->pods, cur.object->ns, cur.object->name);
-    set_waits_listen(runner_state(runner, &statefulset_controller), on_wait, r);
+    set_waits_listen(statefulset_waits(runner), on_wait, r);
     if (feed_reasons_wait(r))
         wake(arg);
     return r;
@@ -273,7 +273,7 @@ void feed_reasons_free(struct feed_reasons *r)
 {
     if (!r)
         return;
-    set_waits_listen(runner_state(r->runner, &statefulset_controller), NULL, NULL);
+    set_waits_listen(statefulset_waits(r->runner), NULL, NULL);
     keymap_fini(&r->pods);
     keymap_fini(&r->sets);
     keymap_fini(&r->gone);

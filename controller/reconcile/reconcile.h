@@ -29,6 +29,7 @@ struct reconcile_opts {
     const char *volume_dir; /* directories of dynamic volumes live below it; "" = keep none on disk
                                (simulator) */
     unsigned turn_budget;   /* keys per turn, 0 = 2048 */
+    bool checks_members;    /* tests: what is kept of sets' pods is compared with a full look */
 };
 struct reconcile;
 /* Loads the zones (NULL: none, for tests of the control plane alone) from the applied state and

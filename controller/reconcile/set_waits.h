@@ -29,3 +29,7 @@ const struct set_wait_note *set_waits_find(const struct set_waits *waits, const 
                                            const char *set);
 /* Called with the key of each set whose note changed. One listener; fn NULL: none. */
 void set_waits_listen(struct set_waits *waits, void (*fn)(void *arg, const char *key), void *arg);
+
+/* Those of the StatefulSet controller; NULL while it does not run. */
+struct runner;
+struct set_waits *statefulset_waits(const struct runner *runner);

@@ -2,7 +2,9 @@
  * applies. statefulset.md sections 4 to 9.
  *
  * One sync sees one head; each step is one unit, so that a claim and its pod appear together (R14).
- * Staged writes queue the set again, and the next sync of the same turn sees them. */
+ * Staged writes queue the set again, and the next sync of the same turn sees them. What is read of
+ * a pod and its claims is kept until one of them changes (set_members.h): the plan is made over all
+ * pods each time, and costs little where few of them changed. */
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,8 +14,11 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "controller/reconcile/adoption.h"
+#include "controller/reconcile/keymap.h"
+#include "controller/reconcile/parts.h"
 #include "controller/reconcile/revision.h"
 #include "controller/reconcile/runner.h"
+#include "controller/reconcile/set_members.h"
 #include "controller/reconcile/set_pod.h"
 #include "controller/reconcile/set_revisions.h"
 #include "controller/reconcile/set_waits.h"
@@ -21,38 +26,49 @@
 
 #define COMPONENT "statefulset-controller"
 
+struct statefulsets {
+    struct set_waits *waits;
+    struct keymap members; /* "ns/set" -> struct set_members * */
+    const char *writing;   /* key whose status is being written */
+};
+
 /* ---- changes to keys ---- */
 
-static void queue_set(struct runner *runner, const char *ns, const char *name)
+/* pod: the one that changed or "<set>-<ordinal>" of a claim that did; NULL: neither. */
+static void queue_set(struct runner *runner, struct statefulsets *state, const char *ns,
+                      const char *name, const char *pod)
 {
-    char *key = xasprintf("%s/%s", ns, name);
+    char key[PATH_SIZE];
+    path_format(key, ns, name);
+    struct set_members *members = keymap_find(&state->members, key);
+    if (members && pod)
+        members_note(members, set_ordinal(name, pod));
     runner_queue(runner, &statefulset_controller, key);
-    free(key);
 }
 
 /* The owner, and the set whose ordinal the name is: a pod that was released or never adopted may
  * stand in its way (R61). */
-static void queue_pod(struct runner *runner, const struct store_view *view,
-                      const struct object *pod)
+static void queue_pod(struct runner *runner, struct statefulsets *state,
+                      const struct store_view *view, const struct object *pod)
 {
     const struct owner_ref *owner = object_controller(pod);
     bool is_owned = owner && strcmp(owner->kind, "StatefulSet") == 0;
     if (is_owned)
-        queue_set(runner, pod->ns, owner->name);
+        queue_set(runner, state, pod->ns, owner->name, pod->name);
     const char *dash = strrchr(pod->name, '-');
     if (!dash || dash == pod->name)
         return;
     char *set = xstrndup(pod->name, (size_t)(dash - pod->name));
     if ((!is_owned || strcmp(owner->name, set) != 0) &&
         view_find(view, KIND_STATEFULSET, pod->ns, set))
-        queue_set(runner, pod->ns, set);
+        queue_set(runner, state, pod->ns, set, pod->name);
     free(set);
 }
 
 /* <template>-<set>-<ordinal>: any split of the part before the ordinal whose set has that template
  * ([ours] in section 4). */
-static void queue_claim(struct runner *runner, const struct store_view *view,
-                        const struct object *claim)
+static void queue_claim(struct runner *runner, struct statefulsets *state,
+                        const struct store_view *view, const struct object *claim)
 {
     const char *last = strrchr(claim->name, '-');
     if (!last || last == claim->name)
@@ -64,31 +80,63 @@ static void queue_claim(struct runner *runner, const struct store_view *view,
             const char *template = set_view(set)->claim_templates[i];
             if (strlen(template) == (size_t)(dash - base) &&
                 strncmp(base, template, strlen(template)) == 0)
-                queue_set(runner, claim->ns, dash + 1);
+                queue_set(runner, state, claim->ns, dash + 1, claim->name + (dash + 1 - base));
         }
     }
     free(base);
 }
 
-static void statefulset_on_change(struct runner *runner, void *state,
+/* What is kept of its pods follows from the set's spec and deletion. */
+static bool keeps_members(const struct store_change *change)
+{
+    const struct object *a = change->before, *b = change->after;
+    return a && b && strcmp(a->uid, b->uid) == 0 && a->generation == b->generation &&
+           a->deleted_us == b->deleted_us;
+}
+
+/* Our own word on its status, and none that the next plan begins with (R47, R51). */
+static bool is_own_status(const struct statefulsets *state, const struct store_change *change)
+{
+    if (!state->writing)
+        return false;
+    const struct set_view *a = set_view(change->before), *b = set_view(change->after);
+    return a->st_current == b->st_current && a->st_collisions == b->st_collisions &&
+           strcmp(a->current_revision, b->current_revision) == 0;
+}
+
+static void on_set(struct runner *runner, struct statefulsets *state,
+                   const struct store_change *change)
+{
+    const struct object *set = change->after ? change->after : change->before;
+    char key[PATH_SIZE];
+    path_format(key, set->ns, set->name);
+    struct set_members *members = keymap_find(&state->members, key);
+    bool is_kept = keeps_members(change);
+    if (members && !is_kept)
+        members_forget(members);
+    if (!is_kept || !is_own_status(state, change))
+        runner_queue(runner, &statefulset_controller, key);
+}
+
+static void statefulset_on_change(struct runner *runner, void *arg,
                                   const struct store_change *change)
 {
-    (void)state;
+    struct statefulsets *state = arg;
     const struct object *obj = change->after ? change->after : change->before;
     struct store_view view = store_head(runner_store(runner));
     if (obj->kind->id == KIND_STATEFULSET) {
-        queue_set(runner, obj->ns, obj->name);
+        on_set(runner, state, change);
     } else if (obj->kind->id == KIND_POD) {
         if (change->before)
-            queue_pod(runner, &view, change->before);
+            queue_pod(runner, state, &view, change->before);
         if (change->after)
-            queue_pod(runner, &view, change->after);
+            queue_pod(runner, state, &view, change->after);
     } else if (obj->kind->id == KIND_PVC) {
-        queue_claim(runner, &view, obj);
+        queue_claim(runner, state, &view, obj);
     } else if (obj->kind->id == KIND_REVISION) {
         const struct owner_ref *owner = object_controller(obj);
         if (owner && strcmp(owner->kind, "StatefulSet") == 0)
-            queue_set(runner, obj->ns, owner->name);
+            queue_set(runner, state, obj->ns, owner->name, NULL);
     }
 }
 
@@ -96,12 +144,12 @@ static void statefulset_on_change(struct runner *runner, void *state,
 
 struct sync {
     struct runner *runner;
+    struct statefulsets *state;
+    const char *key;
     struct object *set; /* owned reference */
     cJSON *tree;        /* of the set */
     struct set_revisions revisions;
-    struct object **objects; /* claimed pods, in the order of pods; owned references */
-    struct set_pod *pods;
-    size_t count, cap;
+    struct set_members *members; /* claimed pods */
     int64_t now_us;
     bool is_outdated;       /* pods were adopted or released: the next sync sees them (R26) */
     char failed_claim[512]; /* the claim that could not be made in this step, "" = none, and why */
@@ -110,27 +158,15 @@ struct sync {
 
 static void sync_fini(struct sync *s)
 {
-    for (size_t i = 0; i < s->count; i++)
-        object_unref(s->objects[i]);
-    free(s->objects);
-    free(s->pods);
     set_revisions_fini(&s->revisions);
     cJSON_Delete(s->tree);
     object_unref(s->set);
 }
 
-static int by_ordinal(const void *a, const void *b)
-{
-    const struct set_pod *x = a, *y = b;
-    return (x->ordinal > y->ordinal) - (x->ordinal < y->ordinal);
-}
-
 static const struct object *pod_of(const struct sync *s, int32_t ordinal)
 {
-    struct set_pod key = {.ordinal = ordinal};
-    const struct set_pod *at =
-        s->count ? bsearch(&key, s->pods, s->count, sizeof key, by_ordinal) : NULL;
-    return at ? s->objects[at - s->pods] : NULL;
+    const struct set_member *member = members_find(s->members, ordinal);
+    return member ? member->object : NULL;
 }
 
 /* ---- events ---- */
@@ -184,49 +220,6 @@ static int finish_step(struct sync *s, struct verb *v, int rc, const char *did, 
 
 /* ---- claiming pods (section 8) ---- */
 
-static void add_pod(struct sync *s, const struct object *pod, int32_t ordinal)
-{
-    const struct pod_view *v = pod_view(pod);
-    const struct set_view *set = set_view(s->set);
-    if (s->count == s->cap) {
-        s->cap = s->cap ? s->cap * 2 : 16;
-        s->objects = xrealloc(s->objects, s->cap * sizeof(struct object *));
-        s->pods = xrealloc(s->pods, s->cap * sizeof *s->pods);
-    }
-    bool ready = v->phase == POD_RUNNING && v->ready;
-    int64_t available_at = /* 0: since when it is Ready is not known */
-        v->ready_since_us ? v->ready_since_us + (int64_t)set->min_ready_s * 1000000 : 0;
-    s->objects[s->count] = object_ref(pod);
-    s->pods[s->count++] = (struct set_pod){
-        .ordinal = ordinal,
-        .terminating = pod->deleted_us != 0,
-        .finished = pod_phase_is_final(v->phase),
-        .pending = v->phase == POD_PENDING,
-        .has_phase = v->has_phase,
-        .ready = ready,
-        .available =
-            ready && (set->min_ready_s == 0 || (available_at != 0 && available_at <= s->now_us)),
-        .available_at_us = available_at,
-        .identity_differs = !set_pod_has_identity(s->set, pod, ordinal),
-    };
-}
-
-/* Sorts pods and objects together. */
-static void sort_pods(struct sync *s)
-{
-    struct object **sorted = xcalloc(s->count + 1, sizeof(struct object *));
-    struct set_pod *before = xmemdup(s->pods, s->count * sizeof *s->pods);
-    qsort(s->pods, s->count, sizeof *s->pods, by_ordinal);
-    for (size_t i = 0; i < s->count; i++) {
-        const struct set_pod *at =
-            bsearch(&before[i], s->pods, s->count, sizeof *s->pods, by_ordinal);
-        sorted[at - s->pods] = s->objects[i];
-    }
-    free(before);
-    free(s->objects);
-    s->objects = sorted;
-}
-
 /* R2: the set's name, a dash, digits, however many. */
 static bool has_set_name(const struct object *set, const struct object *pod)
 {
@@ -237,7 +230,54 @@ static bool has_set_name(const struct object *set, const struct object *pod)
     return *digits && digits[strspn(digits, "0123456789")] == '\0';
 }
 
-/* A pod that went meanwhile needs no claim. */
+enum bond { BOND_NONE, BOND_MEMBER, BOND_ADOPT, BOND_RELEASE };
+
+/* R60, R61: takes what is ours, adopts orphans of our name and selector, releases what no longer
+ * fits. */
+static enum bond bond_of(const struct object *set, const struct object *pod)
+{
+    bool is_ours = object_controller(pod) != NULL;
+    bool is_member = selector_matches(&set_view(set)->selector, pod->labels, pod->label_count);
+    if (!is_ours)
+        return is_member ? BOND_ADOPT : BOND_NONE;
+    if (is_member && set_ordinal(set->name, pod->name) >= 0)
+        return BOND_MEMBER;
+    return set->deleted_us || (is_member && has_set_name(set, pod)) ? BOND_NONE : BOND_RELEASE;
+}
+
+/* The pods in its namespace that the set controls, and orphans that carry its name. */
+static void find_pods(const struct object *set, const struct store_view *view,
+                      struct found_pods *out)
+{
+    char prefix[512];
+    found_controlled(out, view, set);
+    if (set->deleted_us)
+        return;
+    struct view_cursor cur;
+    (void)snprintf(prefix, sizeof prefix, "%s-", set->name);
+    for (view_seek(&cur, view, KIND_POD, set->ns, prefix); cur.object; view_next(&cur))
+        if (set_ordinal(set->name, cur.object->name) >= 0)
+            found_orphan(out, cur.object);
+}
+
+/* Those of the ordinals where something changed since the last sync. */
+static void find_changed(const struct sync *s, const struct store_view *view,
+                         struct found_pods *out)
+{
+    size_t count = 0;
+    int32_t *changed = members_take_changed(s->members, &count);
+    for (size_t i = 0; i < count; i++) {
+        char name[512];
+        set_pod_name(s->set, changed[i], name);
+        members_drop(s->members, changed[i]);
+        const struct object *pod = view_find(view, KIND_POD, s->set->ns, name);
+        if (pod && !found_if_controlled(out, s->set, pod) && !s->set->deleted_us)
+            found_orphan(out, pod);
+    }
+    free(changed);
+}
+
+/* Adopts or releases. A pod that went meanwhile needs no claim. */
 static int claim_by_update(struct sync *s, const struct object *pod, verb_change_fn *change,
                            struct err *e)
 {
@@ -246,56 +286,44 @@ static int claim_by_update(struct sync *s, const struct object *pod, verb_change
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
-/* The pods that the set controls, and orphans that carry its name. */
-static void find_pods(const struct sync *s, struct found_pods *out)
-{
-    struct store_view view = store_head(runner_store(s->runner));
-    char prefix[512];
-    found_controlled(out, &view, s->set);
-    if (s->set->deleted_us)
-        return;
-    struct view_cursor cur;
-    (void)snprintf(prefix, sizeof prefix, "%s-", s->set->name);
-    for (view_seek(&cur, &view, KIND_POD, s->set->ns, prefix); cur.object; view_next(&cur))
-        if (set_ordinal(s->set->name, cur.object->name) >= 0)
-            found_orphan(out, cur.object);
-}
-
-/* R60, R61: takes what is ours, adopts orphans of our name and selector, releases what no longer
- * fits. */
 static int claim_pods(struct sync *s, struct err *e)
 {
+    struct store_view view = store_head(runner_store(s->runner));
+    struct set_members *m = s->members;
     struct found_pods found = {0};
+    bool is_settled = true;
     int rc = 0;
-    find_pods(s, &found);
+    if (m->is_known) {
+        find_changed(s, &view, &found);
+    } else {
+        members_clear(m);
+        find_pods(s->set, &view, &found);
+    }
+    m->is_known = false;
     for (size_t i = 0; i < found.count; i++) {
         const struct object *pod = found.at[i];
-        bool is_ours = object_controller(pod) != NULL;
-        bool is_member =
-            strcmp(pod->ns, s->set->ns) == 0 &&
-            selector_matches(&set_view(s->set)->selector, pod->labels, pod->label_count);
-        int32_t ordinal = set_ordinal(s->set->name, pod->name);
-        if (is_ours && is_member && ordinal >= 0)
-            add_pod(s, pod, ordinal);
-        else if (is_ours && !s->set->deleted_us && !(is_member && has_set_name(s->set, pod)))
-            rc = rc < 0 ? rc : claim_by_update(s, pod, change_release, e);
-        else if (!is_ours && is_member)
-            rc = rc < 0 ? rc : claim_by_update(s, pod, change_adopt, e);
+        enum bond bond = bond_of(s->set, pod);
+        if (bond == BOND_MEMBER)
+            members_put(m, s->set, pod, set_ordinal(s->set->name, pod->name));
+        if (bond == BOND_NONE || bond == BOND_MEMBER)
+            continue;
+        is_settled = false; /* whatever comes of it, everything is looked at again */
+        if (rc == 0)
+            rc = claim_by_update(s, pod, bond == BOND_ADOPT ? change_adopt : change_release, e);
     }
     found_fini(&found);
-    if (s->count)
-        sort_pods(s);
+    members_settle(m);
+    m->is_known = is_settled;
     return rc;
 }
 
 /* ---- the view ---- */
 
-static struct set_claims claims_of(const void *arg, int32_t ordinal, bool condemned)
+static struct set_claims look_at_claims(const struct sync *s, const struct object *pod,
+                                        int32_t ordinal, bool condemned)
 {
-    const struct sync *s = arg;
     const struct set_view *set = set_view(s->set);
     struct store_view view = store_head(runner_store(s->runner));
-    const struct object *pod = pod_of(s, ordinal);
     struct set_claims out = {0};
     for (size_t i = 0; i < set->claim_template_count; i++) {
         char name[512];
@@ -310,6 +338,50 @@ static struct set_claims claims_of(const void *arg, int32_t ordinal, bool condem
         out.stale |= set_claim_is_stale(s->set, pod, claim, ordinal);
     }
     return out;
+}
+
+static struct set_claims claims_of(const void *arg, int32_t ordinal, bool condemned)
+{
+    const struct sync *s = arg;
+    if (set_view(s->set)->claim_template_count == 0)
+        return (struct set_claims){0};
+    struct set_member *member = members_find(s->members, ordinal);
+    if (!member)
+        return look_at_claims(s, NULL, ordinal, condemned);
+    if (!member->has_claims || member->claims_are_condemned != condemned) {
+        member->claims = look_at_claims(s, member->object, ordinal, condemned);
+        member->claims_are_condemned = condemned;
+        member->has_claims = true;
+    }
+    return member->claims;
+}
+
+/* In tests: what was kept of pods and claims is what a look at all of them says. */
+static void check_members(struct sync *s)
+{
+    struct store_view view = store_head(runner_store(s->runner));
+    struct set_members *fresh = members_new(), *m = s->members;
+    struct found_pods found = {0};
+    find_pods(s->set, &view, &found);
+    for (size_t i = 0; i < found.count; i++) {
+        enum bond bond = bond_of(s->set, found.at[i]);
+        CHECK(bond == BOND_NONE || bond == BOND_MEMBER);
+        if (bond == BOND_MEMBER)
+            members_put(fresh, s->set, found.at[i], set_ordinal(s->set->name, found.at[i]->name));
+    }
+    found_fini(&found);
+    members_settle(fresh);
+    CHECK(members_equal(m, fresh));
+    members_free(fresh);
+    for (size_t i = 0; i < m->count; i++) {
+        const struct set_member *at = &m->at[i];
+        if (!at->has_claims)
+            continue;
+        struct set_claims now =
+            look_at_claims(s, at->object, m->pods[i].ordinal, at->claims_are_condemned);
+        CHECK(now.missing == at->claims.missing && now.stale == at->claims.stale &&
+              now.refs_differ == at->claims.refs_differ);
+    }
 }
 
 /* "2" or "30%" of the replicas, rounded down, at least 1; 0 when absent (R56). */
@@ -338,8 +410,8 @@ static struct set_plan_view plan_view(const struct sync *s)
         .terminating = s->set->deleted_us != 0,
         .replace_stuck = set->replace_stuck,
         .current_replicas = set->st_current,
-        .pods = s->pods,
-        .pod_count = s->count,
+        .pods = s->members->pods,
+        .pod_count = s->members->count,
         .claims = claims_of,
         .claims_arg = s,
     };
@@ -596,8 +668,12 @@ static int write_status(struct sync *s, const struct set_plan *plan, struct err 
     runner_verb(s->runner, &v);
     struct verb_key key = {KIND_STATEFULSET, s->set->ns, s->set->name};
     int rc = verb_update(&v, &key, SUB_STATUS, change_status, &want, &out, e);
-    if (rc == 0)
-        return runner_stage(s->runner, &v, e);
+    if (rc == 0) {
+        s->state->writing = s->key;
+        rc = runner_stage(s->runner, &v, e);
+        s->state->writing = NULL;
+        return rc;
+    }
     runner_drop(&v);
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
@@ -607,23 +683,8 @@ static int write_status(struct sync *s, const struct set_plan *plan, struct err 
 static bool is_live_revision(const void *arg, const char *name)
 {
     const struct sync *s = arg;
-    if (strcmp(name, s->revisions.current.name) == 0 || strcmp(name, s->revisions.update.name) == 0)
-        return true;
-    for (size_t i = 0; i < s->count; i++) {
-        const char *label = object_label(s->objects[i], LABEL_REVISION);
-        if (label && strcmp(label, name) == 0)
-            return true;
-    }
-    return false;
-}
-
-static void mark_revisions(struct sync *s)
-{
-    for (size_t i = 0; i < s->count; i++) {
-        const char *label = object_label(s->objects[i], LABEL_REVISION);
-        s->pods[i].is_current = label && strcmp(label, s->revisions.current.name) == 0;
-        s->pods[i].is_update = label && strcmp(label, s->revisions.update.name) == 0;
-    }
+    return strcmp(name, s->revisions.current.name) == 0 ||
+           strcmp(name, s->revisions.update.name) == 0 || members_have_revision(s->members, name);
 }
 
 static int sync_set(struct sync *s, struct set_plan *plan, struct err *e)
@@ -633,7 +694,10 @@ static int sync_set(struct sync *s, struct set_plan *plan, struct err *e)
         return rc;
     if ((rc = set_revisions_load(s->runner, s->set, s->tree, &s->revisions, e)) < 0)
         return rc;
-    mark_revisions(s);
+    members_mark(s->members, s->set, s->now_us, s->revisions.current.name,
+                 s->revisions.update.name);
+    if (runner_opts(s->runner)->checks_members && s->members->is_known)
+        check_members(s);
     struct set_plan_view view = plan_view(s);
     statefulset_plan(&view, plan);
     rc = apply_steps(s, plan, e);
@@ -652,30 +716,43 @@ static void note_wait(struct set_waits *waits, const char *key, const struct set
     set_waits_put(waits, key, plan->waits_for, plan->waits_ordinal, error);
 }
 
-static enum sync_result statefulset_sync(struct runner *runner, void *state, const char *key)
+static struct set_members *members_of(struct statefulsets *state, const char *key)
 {
-    const char *slash = strchr(key, '/');
-    char *ns = xstrndup(key, (size_t)(slash - key));
+    struct set_members **members = (struct set_members **)keymap_put(&state->members, key);
+    if (!*members)
+        *members = members_new();
+    return *members;
+}
+
+static enum sync_result statefulset_sync(struct runner *runner, void *arg, const char *key)
+{
+    struct statefulsets *state = arg;
+    char ns[PATH_SIZE];
+    const char *name = NULL;
+    CHECK(path_split(key, ns, &name));
     struct store_view view = store_head(runner_store(runner));
-    const struct object *set = view_find(&view, KIND_STATEFULSET, ns, slash + 1);
-    free(ns);
+    const struct object *set = view_find(&view, KIND_STATEFULSET, ns, name);
     if (!set) {
-        set_waits_put(state, key, SET_WAITS_FOR_NOTHING, 0, "");
+        members_free(keymap_take(&state->members, key));
+        set_waits_put(state->waits, key, SET_WAITS_FOR_NOTHING, 0, "");
         return SYNC_DONE;
     }
     struct err e;
     err_clear(&e);
     struct set_plan plan = {0};
     struct sync s = {.runner = runner,
+                     .state = state,
+                     .key = key,
                      .set = object_ref(set),
                      .tree = object_tree(set),
+                     .members = members_of(state, key),
                      .now_us = clock_now_us()};
     int rc = sync_set(&s, &plan, &e);
     if (plan.again_at_us)
         runner_queue_at(runner, &statefulset_controller, key,
                         clock_mono_us() + (plan.again_at_us - s.now_us));
     bool is_more = plan.more;
-    note_wait(state, key, &plan, &e, rc);
+    note_wait(state->waits, key, &plan, &e, rc);
     set_plan_fini(&plan);
     sync_fini(&s);
     if (rc == ERR_EXISTS) /* the name is taken; its removal queues the set (R61) */
@@ -685,16 +762,31 @@ static enum sync_result statefulset_sync(struct runner *runner, void *state, con
 
 static void *statefulset_start(struct runner *runner)
 {
+    struct statefulsets *state = xcalloc(1, sizeof *state);
     struct store_view view = store_applied(runner_store(runner));
     struct view_cursor cur;
     for (view_seek(&cur, &view, KIND_STATEFULSET, NULL, NULL); cur.object; view_next(&cur))
-        queue_set(runner, cur.object->ns, cur.object->name);
-    return set_waits_new();
+        queue_set(runner, state, cur.object->ns, cur.object->name, NULL);
+    state->waits = set_waits_new();
+    return state;
 }
 
-static void statefulset_stop(void *state)
+static void statefulset_stop(void *arg)
 {
-    set_waits_free(state);
+    struct statefulsets *state = arg;
+    const char *key;
+    void *members;
+    for (size_t at = 0; keymap_next(&state->members, &at, &key, &members);)
+        members_free(members);
+    keymap_fini(&state->members);
+    set_waits_free(state->waits);
+    free(state);
+}
+
+struct set_waits *statefulset_waits(const struct runner *runner)
+{
+    const struct statefulsets *state = runner_state(runner, &statefulset_controller);
+    return state ? state->waits : NULL;
 }
 
 const struct controller statefulset_controller = {
