@@ -126,7 +126,10 @@ static void a_pin_costs_what_was_retired_since(void **state)
         assert_in_range(publish_pin_bytes(p, pin), i * 5000, i * 5000 + 2000);
     }
     publish_reclaim(p, 0);
-    assert_true(publish_pin_bytes(p, pin) > 50000); /* all of it is still there */
+    uint64_t held = publish_pin_bytes(p, pin);
+    assert_true(held > 50000); /* all of it is still there */
+    publish_push(p, &root[12]);
+    assert_true(publish_pin_bytes(p, pin) > held); /* the version itself */
     assert_string_equal(freed, "a");
     publish_unpin(pin);
     publish_free(p);
@@ -154,6 +157,22 @@ static void a_pin_outlives_the_announcement(void **state)
     publish_unpin(later);
     assert_int_equal(publish_reclaim(p, 0), 0);
     assert_string_equal(freed, "ab");
+    publish_free(p);
+}
+
+static void a_pin_is_of_the_version_that_the_reader_has(void **state)
+{
+    (void)state;
+    struct publish *p = publish_new(1, &root[0]);
+    publish_enter(p, 0, NULL);
+    push_next(p);
+    struct publish_pin *pin = publish_pin(p, 0);
+    publish_leave(p, 0);
+    assert_ptr_equal(publish_pin_root(pin), &root[0]);
+    assert_int_equal(publish_reclaim(p, 0), 1);
+    publish_unpin(pin);
+    assert_int_equal(publish_reclaim(p, 0), 0);
+    assert_string_equal(freed, "a");
     publish_free(p);
 }
 
@@ -329,6 +348,7 @@ int main(void)
         cmocka_unit_test_setup(a_pin_costs_what_was_retired_since, forget),
         cmocka_unit_test_setup(a_pin_outlives_the_announcement, forget),
         cmocka_unit_test_setup(freeing_the_publisher_frees_all_garbage_once, forget),
+        cmocka_unit_test_setup(a_pin_is_of_the_version_that_the_reader_has, forget),
         cmocka_unit_test_setup(the_oldest_version_in_use_is_the_current_one_when_nobody_reads,
                                forget),
         cmocka_unit_test_setup(freeing_may_retire_more, forget),
