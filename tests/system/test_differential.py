@@ -231,10 +231,11 @@ remote-control:
 class Question:
     """One message and the words that its row of the table is found by: variant, name, type."""
 
-    def __init__(self, variant, name, qtype, message, is_tcp):
+    def __init__(self, variant, name, qtype, message, is_tcp, room):
         self.key = (variant, name.lower(), qtype)
         self.message = message
         self.is_tcp = is_tcp
+        self.room = room  # octets that an answer may have (R-065)
 
 
 def option(code, data=b""):
@@ -361,7 +362,9 @@ def question(variant, name, qtype, is_tcp, number):
     shape = {**PLAIN, **VARIANTS[variant]}
     message = struct.pack("!HHHHHH", 2 * number % 65536, shape["flags"], 1, 0, 0, len(shape["extra"]))
     message += name_wire(name) + struct.pack("!HH", type_number(qtype), shape["qclass"]) + b"".join(shape["extra"])
-    return Question(variant + ("/tcp" if is_tcp else ""), name, qtype, shape.get("damage", lambda m: m)(message), is_tcp)
+    size = struct.unpack("!H", shape["extra"][0][3:5])[0] if shape["extra"] and shape["extra"][0][:3] == b"\0\0\x29" else 512
+    room = 65535 if is_tcp else max(512, min(1232, size))
+    return Question(variant + ("/tcp" if is_tcp else ""), name, qtype, shape.get("damage", lambda m: m)(message), is_tcp, room)
 
 
 def questions(chance, pool, count):
@@ -392,7 +395,7 @@ class SaidAll(Said):
             assert not is_ours, f"{question.key}: {question.message.hex()} is answered with {wire.hex()}"
             self.answer = "UNPARSABLE"
             return
-        assert not is_ours or len(wire) <= (65535 if question.is_tcp else 1232), f"{question.key}: {len(wire)} octets"
+        assert not is_ours or len(wire) <= question.room, f"{question.key}: {len(wire)} octets"
         super().__init__(reply)
         rcode = reply.rcode
         if reply.opt and reply.opt[1] >> 24:

@@ -82,6 +82,21 @@ def test_a_bad_file_leaves_the_old_configuration():
         assert daemon.ask("version.bind", "TXT", qclass=3).data("TXT") == ['"two"']
 
 
+def test_the_log_level_and_the_limits_of_connections_change():
+    with Configured("log: {level: error}\n") as daemon:
+        first = socket.create_connection(daemon.dns, timeout=harness.DEADLINE_S)
+        with first:
+            message = query(NS, "A")
+            first.sendall(struct.pack("!H", len(message)) + message)
+            harness.read_message(first)
+            write(daemon, "log: {level: info}\ndns: {tcp-max-per-client: 1}\n")
+            assert "configuration reloaded" not in daemon.log()
+            reload(daemon)
+            assert "configuration reloaded" in daemon.log()
+            assert daemon.ask(NS, tcp=True).rcode == "NOERROR"  # the second connection of this client
+            assert first.recv(1) == b""  # it has made room
+
+
 def test_no_query_is_lost_in_many_reloads():
     with Configured("dns: {chaos: one}\n") as daemon:
         stop = threading.Event()

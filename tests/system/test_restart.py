@@ -1,5 +1,5 @@
 """Restarts under a load of queries, by kill -9 and by SIGTERM: whoever gets an answer gets the right one. Not one NXDOMAIN or SERVFAIL
-for a name that lives, over UDP or TCP, of a forward or a reverse name (K-SYNC, K-LAME); only silence while nobody is there."""
+for a name that lives, over UDP or TCP, of a forward, a reverse or a pod's name (K-SYNC, K-LAME); only silence while nobody is there."""
 
 import random
 import socket
@@ -10,7 +10,7 @@ import threading
 import harness
 from harness import Daemon, Reply, query, until
 
-SETTINGS = ["nodes.embedded=3", "nodes.embedded-start=20ms", "zone.reverse=244.10.in-addr.arpa"]
+SETTINGS = ["nodes.embedded=3", "nodes.embedded-start=20ms", "zone.reverse=244.10.in-addr.arpa", "zone.pods=verified"]
 ENDPOINTS = 120
 RESTARTS = 4
 ASKERS = 4  # two of them by TCP
@@ -31,7 +31,9 @@ def living(zone, daemon):
     out = {(f"many-{i}.{base}", "A"): f"10.244.77.{i + 1}" for i in range(ENDPOINTS - 1)}
     out.update({(f"{i + 1}.77.244.10.in-addr.arpa.", "PTR"): f"many-{i}.{base}" for i in range(ENDPOINTS - 1)})
     for pod in daemon.get("/api/v1/namespaces/default/pods")["items"]:
-        out[(f"{pod['metadata']['name']}.kubia.default.svc.{zone}", "A")] = pod["status"]["podIP"]
+        address = pod["status"]["podIP"]
+        out[(f"{pod['metadata']['name']}.kubia.default.svc.{zone}", "A")] = address
+        out[(f"{address.replace('.', '-')}.default.pod.{zone}", "A")] = address
     return out
 
 

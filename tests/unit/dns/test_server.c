@@ -4,6 +4,7 @@
 
 #include "net.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -614,6 +615,49 @@ static void options_change_without_losing_a_query(void **state)
     net_stop(n);
 }
 
+/* K-RELOAD: not freed while a worker answers with them, however many reloads come meanwhile */
+static void old_options_live_until_every_worker_has_left_them(void **state)
+{
+    (void)state;
+    struct dns_opts opts = options();
+    struct net *n = net_bind(&opts); /* its workers do not run: this thread takes their part */
+    for (unsigned w = 0; w < WORKERS; w++) {
+        worker_enter(dns_server_worker(n->server, w));
+        worker_leave(dns_server_worker(n->server, w));
+    }
+    struct worker *slow = dns_server_worker(n->server, 0);
+    worker_enter(slow);
+    for (uint16_t size = 600; size < 605; size++) {
+        opts.udp_size = size;
+        assert_int_equal(dns_server_reload(n->server, &opts, NULL), 0);
+        for (unsigned w = 1; w < WORKERS; w++) {
+            worker_enter(dns_server_worker(n->server, w));
+            assert_int_equal(dns_server_worker(n->server, w)->ctx.opts->udp_size, size);
+            worker_leave(dns_server_worker(n->server, w));
+        }
+        assert_int_equal(slow->ctx.opts->udp_size, 1232);
+    }
+    worker_leave(slow);
+    net_stop(n);
+}
+
+/* ... and those who are asked nothing leave them, too: else they were kept for ever */
+static void idle_workers_take_new_options(void **state)
+{
+    (void)state;
+    enum { RELOADS = 3, PATIENCE_MS = 20000 };
+    struct dns_opts opts = options();
+    struct net *n = net_start(&opts);
+    for (unsigned i = 0; i < RELOADS; i++)
+        assert_int_equal(dns_server_reload(n->server, &opts, NULL), 0);
+    for (unsigned w = 0, waited = 0; w < WORKERS; w++) {
+        const struct worker *worker = dns_server_worker(n->server, w);
+        while (atomic_load(&worker->opts_number) != 1 + RELOADS)
+            assert_true(poll(NULL, 0, 1) == 0 && ++waited < PATIENCE_MS);
+    }
+    net_stop(n);
+}
+
 static unsigned burst(int fd, unsigned count)
 {
     struct packet p;
@@ -716,6 +760,8 @@ int main(void)
         cmocka_unit_test(a_taken_address_is_named),
         cmocka_unit_test(wrong_options_are_named),
         cmocka_unit_test(options_change_without_losing_a_query),
+        cmocka_unit_test(old_options_live_until_every_worker_has_left_them),
+        cmocka_unit_test(idle_workers_take_new_options),
         cmocka_unit_test(a_client_has_so_many_queries_a_second),
         cmocka_unit_test(metrics_show_what_was_answered),
     };
