@@ -88,6 +88,42 @@ static void cookies_age(void **state)
     assert_int_equal(cookie_check(&secrets, cookie, 23, addr, 4, made_s), COOKIE_BAD);
 }
 
+static void other_versions_prove_nothing(void **state)
+{
+    (void)state; /* RFC 9018 section 4.1: made as ours are, but for the version */
+    struct cookie_secrets secrets = {.count = 1};
+    const uint8_t addr[4] = {198, 51, 100, 100};
+    uint8_t cookie[24];
+    bytes_of(vectors[0].secret, secrets.key[0], 16);
+    bytes_of(vectors[0].cookie, cookie, 24);
+    for (unsigned version = 0; version < 256; version++) {
+        uint8_t input[20];
+        cookie[8] = (uint8_t)version;
+        memcpy(input, cookie, 16);
+        memcpy(input + 16, addr, 4);
+        uint64_t tag = siphash24(secrets.key[0], input, sizeof input);
+        for (unsigned i = 0; i < 8; i++)
+            cookie[16 + i] = (uint8_t)(tag >> (8 * i));
+        assert_int_equal(cookie_check(&secrets, cookie, 24, addr, 4, vectors[0].now_s),
+                         version == 1 ? COOKIE_GOOD : COOKIE_BAD);
+    }
+}
+
+static void ages_are_counted_across_the_end_of_time(void **state)
+{
+    (void)state; /* RFC 9018 section 4.3: 32 bits, RFC 1982 arithmetic */
+    const struct cookie_secrets secrets = {.count = 1};
+    const uint8_t addr[16] = {0xfd};
+    uint8_t cookie[24] = {1, 2, 3};
+    cookie_make(&secrets, cookie, addr, 16, UINT32_MAX - 10, cookie + 8);
+    assert_int_equal(cookie_check(&secrets, cookie, 24, addr, 16, 1000), COOKIE_GOOD);
+    assert_int_equal(cookie_check(&secrets, cookie, 24, addr, 16, 2000), COOKIE_RENEW);
+    assert_int_equal(cookie_check(&secrets, cookie, 24, addr, 16, 4000), COOKIE_BAD);
+    cookie_make(&secrets, cookie, addr, 16, 200, cookie + 8);
+    assert_int_equal(cookie_check(&secrets, cookie, 24, addr, 16, UINT32_MAX), COOKIE_GOOD);
+    assert_int_equal(cookie_check(&secrets, cookie, 24, addr, 16, UINT32_MAX - 300), COOKIE_BAD);
+}
+
 static void the_next_key_is_accepted_already(void **state)
 {
     (void)state; /* rollover: made with what is now the second key */
@@ -135,6 +171,8 @@ int main(void)
         cmocka_unit_test(siphash_agrees_with_its_authors),
         cmocka_unit_test(cookies_are_those_of_other_servers),
         cmocka_unit_test(cookies_age),
+        cmocka_unit_test(other_versions_prove_nothing),
+        cmocka_unit_test(ages_are_counted_across_the_end_of_time),
         cmocka_unit_test(the_next_key_is_accepted_already),
         cmocka_unit_test(secrets_come_from_a_file),
     };

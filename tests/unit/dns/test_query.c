@@ -115,6 +115,14 @@ static const struct section_case section_cases[] = {
     {"R-069 cookie of 7", 10, "00", 41, 1232, 0, "000a 0007 01020304050607", QUERY_BAD_COOKIE},
     {"R-069 cookie of 0", 10, "00", 41, 1232, 0, "000a 0000", QUERY_BAD_COOKIE},
     {"R-069 cookie of 9", 10, "00", 41, 1232, 0, "000a 0009 010203040506070809", QUERY_BAD_COOKIE},
+    {"R-069 cookie of 15", 10, "00", 41, 1232, 0, "000a 000f 0102030405060708 01020304050607",
+     QUERY_BAD_COOKIE},
+    {"R-069 cookie of 16", 10, "00", 41, 1232, 0, "000a 0010 0102030405060708 0102030405060708",
+     QUERY_OK},
+    {"R-069 cookie of 40", 10, "00", 41, 1232, 0,
+     "000a 0028 0102030405060708 0102030405060708 0102030405060708 0102030405060708 "
+     "0102030405060708",
+     QUERY_OK},
     {"R-069 cookie of 41", 10, "00", 41, 1232, 0,
      "000a 0029 0102030405060708 0102030405060708 0102030405060708 0102030405060708 "
      "0102030405060708 01",
@@ -135,6 +143,8 @@ static const struct section_case section_cases[] = {
      "0161 00 000000000001 012c 0000 1234 0000 0000 00", QUERY_BAD_TSIG},
     {"R-014 SIG(0)", 10, "00", 24, 255, 0, "0000 05 00 00000000", QUERY_OK},
     {"SIG that covers A", 10, "00", 24, 255, 0, "0001 05 00 00000000", QUERY_FORMERR},
+    {"R-017 owner points into the header, where a root stands", 10, "c002", 250, 255, 0,
+     "0161 00 000000000001 012c 0000 1234 0000 0000", QUERY_FORMERR},
     {"R-017 owner points forward", 10, "c0ff", 41, 1232, 0, "", QUERY_FORMERR},
     {"R-017 owner points to itself", 10, "c013", 250, 255, 0, "", QUERY_FORMERR},
 };
@@ -236,6 +246,9 @@ static void ixfr_carries_exactly_one_soa(void **state)
     packet_query(&p, "a", 251);
     packet_record(&p, 8, "c00c", 1, 1, 0, "01020304");
     assert_int_equal(parse(&q, &p), QUERY_FORMERR);
+    packet_query(&p, "a", 251);
+    packet_record(&p, 8, "c00c", 666, 1, 0, soa); /* looks like one */
+    assert_int_equal(parse(&q, &p), QUERY_FORMERR);
     packet_query(&p, "a", 1);
     packet_record(&p, 8, "c00c", 6, 1, 0, soa);
     assert_int_equal(parse(&q, &p), QUERY_FORMERR);
@@ -249,6 +262,8 @@ static void no_question_is_fine_with_a_cookie(void **state)
     packet_header(&p);
     packet_opt(&p, 1232, 0, "000a 0008 0102030405060708");
     assert_int_equal(parse(&q, &p), QUERY_COOKIE_ONLY);
+    packet_set16(&p, 4, 2); /* */
+    assert_int_equal(parse(&q, &p), QUERY_FORMERR);
     packet_header(&p);
     packet_opt(&p, 1232, 0, "fde9 0000");
     assert_int_equal(parse(&q, &p), QUERY_FORMERR);

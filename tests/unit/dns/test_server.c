@@ -237,6 +237,17 @@ static void errors_are_not_repeated_to_the_same_peer(void **state)
     send_all(fd, p.bytes, p.len);
     assert_int_equal(recv(fd, out, sizeof out, 0), 12);
     assert_int_equal(out[0], 0x43); /* the second one got nothing */
+    p.bytes[2] = 0x28;              /* UPDATE: NOTIMP */
+    for (unsigned id = 1; id <= 2; id++) {
+        packet_set16(&p, 0, id);
+        send_all(fd, p.bytes, p.len);
+        send_all(fd, p.bytes, p.len);
+    }
+    for (unsigned id = 1; id <= 2; id++) {
+        assert_int_equal(recv(fd, out, sizeof out, 0), 12);
+        assert_int_equal(out[1], id);
+        assert_int_equal(out[3] & 15, RCODE_NOTIMP);
+    }
     close(fd);
     net_stop(n);
 }

@@ -1,4 +1,5 @@
-/* Connections of a worker that is driven by hand, over socket pairs. */
+/* Connections of a worker that is driven by hand, over socket pairs (R-081, R-083,
+ * R-085, R-086, R-088). */
 #include "dns/tcp.h"
 
 #include "net.h"
@@ -10,19 +11,106 @@ static struct worker *worker_of(const struct net *n)
     return dns_server_worker(n->server, 0);
 }
 
-/* A connection of worker 0; the other end is returned. */
-static int open_pair(const struct net *n)
+/* A connection of worker 0; the other end is returned. type: SOCK_STREAM, or SOCK_SEQPACKET, which
+ * shows what was written at once. */
+static int open_pair_of(const struct net *n, int type)
 {
     int fds[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    assert_int_equal(socketpair(AF_UNIX, type | SOCK_NONBLOCK, 0, fds), 0);
     const struct dns_peer peer = {.addr = {192, 0, 2, 1}, .addr_len = 4, .proto = DNS_TCP};
     tcp_open(worker_of(n), fds[0], &peer);
     return fds[1];
 }
 
+static int open_pair(const struct net *n)
+{
+    return open_pair_of(n, SOCK_STREAM);
+}
+
+static void turn(const struct net *n)
+{
+    event_base_loop(worker_of(n)->base, EVLOOP_NONBLOCK);
+}
+
 static void stop(struct net *n)
 {
     tcp_drain(worker_of(n));
+    net_stop(n);
+}
+
+/* ---- what is written, and until when ---- */
+
+static void length_and_message_leave_in_one_write(void **state)
+{
+    (void)state; /* */
+    struct dns_opts opts = options();
+    struct net *n = net_bind(&opts);
+    int fd = open_pair_of(n, SOCK_SEQPACKET);
+    for (unsigned id = 1; id < 4; id++) {
+        uint8_t out[512];
+        struct packet p = framed(id, K0, A);
+        send_all(fd, p.bytes, p.len);
+        turn(n);
+        ssize_t len = recv(fd, out, sizeof out, 0);
+        assert_true(len > 14);
+        assert_int_equal((out[0] << 8 | out[1]) + 2, len);
+        assert_int_equal(out[3], id);
+    }
+    close(fd);
+    stop(n);
+}
+
+static void a_half_closed_client_gets_answers_that_had_to_wait(void **state)
+{
+    (void)state; /* more than the socket and the queue take at once */
+    enum { COUNT = 150 };
+    struct dns_opts opts = options();
+    struct net *n = net_bind(&opts);
+    int fd = open_pair(n);
+    for (unsigned id = 0; id < COUNT; id++) {
+        struct packet p = framed(id, "big.prod.svc.cluster.local", A);
+        send_all(fd, p.bytes, p.len);
+    }
+    shutdown(fd, SHUT_WR);
+    turn(n);
+    turn(n); /* nothing is read yet, and it is not closed */
+    size_t start = 0, end = 0, room = 4 << 20;
+    unsigned answered = 0;
+    uint8_t *bytes = malloc(room);
+    bool is_open = true;
+    while (is_open) {
+        ssize_t len = recv(fd, bytes + end, room - end, 0);
+        if (len < 0)
+            assert_int_equal(errno, EAGAIN);
+        is_open = len != 0;
+        end += len > 0 ? (size_t)len : 0;
+        for (size_t size; end - start > 2; start += 2 + size, answered++) {
+            size = (size_t)bytes[start] << 8 | bytes[start + 1];
+            if (end - start < 2 + size)
+                break;
+            assert_int_equal(bytes[start + 2] << 8 | bytes[start + 3], answered);
+        }
+        turn(n);
+    }
+    assert_int_equal(answered, COUNT);
+    assert_int_equal(start, end);
+    assert_int_equal(counter_read(&worker_of(n)->counters.tcp_closed[TCP_CLOSE_CLIENT]), 1);
+    free(bytes);
+    close(fd);
+    stop(n);
+}
+
+static void timers_are_those_of_the_rule(void **state)
+{
+    (void)state; /* R-085; that each is obeyed, with shorter ones, is in test_server */
+    struct dns_opts opts = options();
+    opts.tcp_idle_us = 7000000; /* dns.tcp-idle */
+    struct net *n = net_bind(&opts);
+    const struct tcp_timing *timing = dns_server_timing(n->server);
+    assert_int_equal(timing->idle_us, 7000000);
+    assert_int_equal(timing->first_us, 2000000);
+    assert_int_equal(timing->message_us, 2000000);
+    assert_int_equal(timing->stall_us, 5000000);
     net_stop(n);
 }
 
@@ -65,7 +153,7 @@ static void a_connection_about_to_close_has_no_time_left(void **state)
     ask_keepalive(ends, 2);
     ask_keepalive(ends, 3);
     shutdown(ends, SHUT_WR); /* has sent its last */
-    event_base_loop(worker_of(n)->base, EVLOOP_NONBLOCK);
+    turn(n);
     assert_int_equal(told(stays, 1), opts.tcp_idle_us / 100000);
     assert_int_equal(told(ends, 2), 0);
     assert_int_equal(told(ends, 3), 0);
@@ -91,7 +179,7 @@ static void the_time_told_is_the_time_set(void **state)
         struct net *n = net_bind(&opts);
         int fd = open_pair(n);
         ask_keepalive(fd, 7);
-        event_base_loop(worker_of(n)->base, EVLOOP_NONBLOCK);
+        turn(n);
         assert_int_equal(told(fd, 7), cases[i].ds);
         close(fd);
         stop(n);
@@ -135,6 +223,9 @@ static void a_connection_may_be_evicted_as_soon_as_it_is_admitted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(length_and_message_leave_in_one_write),
+        cmocka_unit_test(a_half_closed_client_gets_answers_that_had_to_wait),
+        cmocka_unit_test(timers_are_those_of_the_rule),
         cmocka_unit_test(a_connection_about_to_close_has_no_time_left),
         cmocka_unit_test(the_time_told_is_the_time_set),
         cmocka_unit_test(a_connection_may_be_evicted_as_soon_as_it_is_admitted),

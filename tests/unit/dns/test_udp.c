@@ -20,6 +20,36 @@ static _Atomic int refused_with;
 static _Atomic unsigned refusals;
 static _Atomic unsigned queued_errors; /* to come before the next datagrams */
 
+static _Atomic bool is_watching;        /* where answers leave from: */
+static _Atomic unsigned named, unnamed; /* with an interface, without */
+static _Atomic bool as_link_local;      /* datagrams seem to have come to fe80::1 */
+
+static struct in6_pktinfo *pktinfo6(struct msghdr *m)
+{
+    struct cmsghdr *c = CMSG_FIRSTHDR(m);
+    bool is_v6 = c && c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO;
+    return is_v6 ? (void *)CMSG_DATA(c) : NULL;
+}
+
+static void watch(struct msghdr *m)
+{
+    struct cmsghdr *c = CMSG_FIRSTHDR(m);
+    assert_non_null(c);
+    const struct in6_pktinfo *six = pktinfo6(m);
+    const struct in_pktinfo *four = (const void *)CMSG_DATA(c);
+    bool is_named = six ? six->ipi6_ifindex != 0 : four->ipi_ifindex != 0;
+    atomic_fetch_add(is_named ? &named : &unnamed, 1);
+}
+
+static void pretend_link_local(struct msghdr *m)
+{
+    static const struct in6_addr link_local = {{{0xfe, 0x80, [15] = 1}}};
+    struct in6_pktinfo *info = pktinfo6(m);
+    assert_non_null(info);
+    assert_int_not_equal(info->ipi6_ifindex, 0);
+    info->ipi6_addr = link_local;
+}
+
 static bool is_refused(const struct mmsghdr *m)
 {
     const struct sockaddr_in *to = m->msg_hdr.msg_name;
@@ -30,6 +60,8 @@ static bool is_refused(const struct mmsghdr *m)
 int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
     unsigned sound = 0;
+    for (unsigned i = 0; i < count && atomic_load(&is_watching); i++)
+        watch(&messages[i].msg_hdr);
     while (sound < count && !is_refused(&messages[sound]))
         sound++;
     if (sound == 0 && count > 0) {
@@ -49,7 +81,10 @@ int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct
         errno = left % 2 ? ECONNREFUSED : EHOSTUNREACH;
         return -1;
     }
-    return (int)syscall(SYS_recvmmsg, fd, messages, count, flags, patience);
+    int received = (int)syscall(SYS_recvmmsg, fd, messages, count, flags, patience);
+    for (int i = 0; i < received && atomic_load(&as_link_local); i++)
+        pretend_link_local(&messages[i].msg_hdr);
+    return received;
 }
 
 /* ---- helpers ---- */
@@ -249,6 +284,43 @@ static void every_message_id_is_as_good_as_another(void **state)
     net_stop(n);
 }
 
+static void wait_for(_Atomic unsigned *counter, unsigned count)
+{
+    int64_t patience_us = clock_mono_us() + 10000000;
+    while (atomic_load(counter) < count) {
+        assert_true(clock_mono_us() < patience_us);
+        sched_yield();
+    }
+}
+
+static void answers_name_no_interface_unless_link_local(void **state)
+{
+    (void)state; /* the way back need not be the way the query came */
+    static const char *const wildcard[] = {"0.0.0.0:0", "[::]:0"};
+    struct dns_opts opts = options();
+    opts.listen = wildcard;
+    opts.workers = 1;
+    struct net *n = net_start(&opts);
+    atomic_store(&is_watching, true);
+    for (unsigned a = 0; a < 2; a++) {
+        int fd = dial(n, a, SOCK_DGRAM);
+        send_query(fd, 7);
+        assert_int_equal(answer_id(fd), 7);
+        assert_int_equal(atomic_load(&unnamed), a + 1);
+        close(fd);
+    }
+    assert_int_equal(atomic_load(&named), 0);
+    atomic_store(&as_link_local, true);
+    int fd = dial(n, 1, SOCK_DGRAM);
+    send_query(fd, 8); /* there is no fe80::1 to answer from */
+    wait_for(&named, 1);
+    atomic_store(&as_link_local, false);
+    close(fd);
+    net_stop(n);
+    atomic_store(&is_watching, false);
+    assert_int_equal(atomic_load(&unnamed), 2);
+}
+
 static void the_longest_datagram_is_read_whole(void **state)
 {
     (void)state; /* thousands of options, the COOKIE among the last; then an octet */
@@ -297,6 +369,7 @@ int main(void)
         cmocka_unit_test(a_full_send_queue_drops_what_is_left_and_goes_on),
         cmocka_unit_test(queued_errors_are_read_and_forgotten),
         cmocka_unit_test(every_message_id_is_as_good_as_another),
+        cmocka_unit_test(answers_name_no_interface_unless_link_local),
         cmocka_unit_test(the_longest_datagram_is_read_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
