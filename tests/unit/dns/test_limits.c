@@ -95,7 +95,13 @@ static void a_client_has_its_own_limit(void **state)
     assert_true(admit(t, 4, 1, 0) && t->wake == 0);
     assert_ptr_equal(tcp_registry_next_evicted(&t->reg, 0), &t->entry[0]);
     assert_ptr_equal(tcp_registry_next_evicted(&t->reg, 0), &t->entry[2]);
-    for (int i = 0; i < 5; i++)
+    tcp_registry_set_idle(&t->reg, &t->entry[3], false);
+    tcp_registry_set_idle(&t->reg, &t->entry[4], false);
+    assert_false(admit(t, 5, 1, 0)); /* busy ones survive, though another client's is idle */
+    tcp_registry_set_idle(&t->reg, &t->entry[4], true);
+    assert_true(admit(t, 5, 1, 0));
+    assert_ptr_equal(tcp_registry_next_evicted(&t->reg, 0), &t->entry[4]);
+    for (int i = 0; i < 6; i++)
         tcp_registry_leave(&t->reg, &t->entry[i]);
     tcp_registry_fini(&t->reg);
     free(t);

@@ -221,6 +221,60 @@ static void what_was_received_is_answered_before_the_end(void **state)
     net_stop(n);
 }
 
+static void a_worker_that_goes_answers_what_waits(void **state)
+{
+    (void)state; /* it never comes to look at its sockets but to drain them */
+    struct dns_opts opts = options();
+    struct net *n = net_bind(&opts);
+    int udp[50], tcp[20];
+    struct packet p = framed(1, K0, A);
+    for (size_t i = 0; i < ARRAY_SIZE(udp); i++) {
+        udp[i] = dial(n, i % 2, SOCK_DGRAM);
+        send_all(udp[i], p.bytes + 2, p.len - 2);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(tcp); i++) {
+        tcp[i] = dial(n, i % 2, SOCK_STREAM);
+        send_all(tcp[i], p.bytes, p.len);
+    }
+    for (unsigned w = 0; w < WORKERS; w++)
+        atomic_store(&dns_server_worker(n->server, w)->must_stop, true);
+    assert_int_equal(dns_server_start(n->server, NULL), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(udp); i++) {
+        uint8_t out[4096];
+        assert_true(recv(udp[i], out, sizeof out, 0) > 12);
+        close(udp[i]);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(tcp); i++) {
+        assert_int_equal(next_id(tcp[i], NULL), 1);
+        assert_int_equal(next_id(tcp[i], NULL), -1);
+        close(tcp[i]);
+    }
+    net_stop(n);
+}
+
+static void each_worker_must_be_alive(void **state)
+{
+    (void)state; /* */
+    struct dns_opts opts = options();
+    struct net *n = net_bind(&opts);
+    clock_fake(INT64_C(1800000000000000), 100000000);
+    assert_false(dns_server_is_alive(n->server)); /* none has begun */
+    for (unsigned w = 0; w < WORKERS; w++)
+        atomic_store(&dns_server_worker(n->server, w)->beat_us, 100000000);
+    assert_true(dns_server_is_alive(n->server));
+    for (unsigned w = 0; w < WORKERS; w++) {
+        _Atomic int64_t *beat_us = &dns_server_worker(n->server, w)->beat_us;
+        atomic_store(beat_us, 0);
+        assert_false(dns_server_is_alive(n->server));
+        atomic_store(beat_us, 100000000 - 60000000);
+        assert_false(dns_server_is_alive(n->server));
+        atomic_store(beat_us, 100000000);
+        assert_true(dns_server_is_alive(n->server));
+    }
+    clock_real();
+    net_stop(n);
+}
+
 static void errors_are_not_repeated_to_the_same_peer(void **state)
 {
     (void)state; /* */
@@ -756,6 +810,8 @@ int main(void)
         cmocka_unit_test(a_burst_is_answered_completely),
         cmocka_unit_test(names_of_one_burst_are_answered_as_each_alone),
         cmocka_unit_test(what_was_received_is_answered_before_the_end),
+        cmocka_unit_test(a_worker_that_goes_answers_what_waits),
+        cmocka_unit_test(each_worker_must_be_alive),
         cmocka_unit_test(errors_are_not_repeated_to_the_same_peer),
         cmocka_unit_test(a_stream_may_be_split_at_every_octet),
         cmocka_unit_test(pipelined_queries_are_answered_after_a_half_close),

@@ -4,7 +4,29 @@
 
 #include "net.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <sys/syscall.h>
+
+#include "base/clock.h"
+
+/* ---- a kernel without descriptors ---- */
+
+static const struct worker *starved; /* no descriptor is left but the one it can give up */
+static bool is_empty;                /* not even that one */
+static unsigned accepts;
+
+int accept4(int fd, __SOCKADDR_ARG from, socklen_t *restrict len, int flags)
+{
+    accepts++;
+    if (is_empty || (starved && fcntl(starved->spare_fd, F_GETFD) >= 0)) {
+        errno = EMFILE;
+        return -1;
+    }
+    return (int)syscall(SYS_accept4, fd, from.__sockaddr__, len, flags);
+}
+
+/* ---- helpers ---- */
 
 static struct worker *worker_of(const struct net *n)
 {
@@ -100,6 +122,35 @@ static void a_half_closed_client_gets_answers_that_had_to_wait(void **state)
     stop(n);
 }
 
+/* A framed query, octet by octet; each comes before the last wait is over. */
+static void a_message_has_its_time_however_it_drips(void **state)
+{
+    (void)state; /* from its first octet to its last */
+    struct dns_opts opts = options();
+    struct net *n = net_bind(&opts);
+    *dns_server_timing(n->server) =
+        (struct tcp_timing){INT64_C(1) << 40, INT64_C(1) << 40, 1000, INT64_C(1) << 40};
+    clock_fake(INT64_C(1800000000000000), 1000000);
+    int fd = open_pair(n);
+    struct packet p = framed(1, K0, A);
+    send_all(fd, p.bytes, p.len);
+    turn(n);
+    assert_int_equal(next_id(fd, NULL), 1);
+    const _Atomic uint64_t *closed = &worker_of(n)->counters.tcp_closed[TCP_CLOSE_MESSAGE];
+    for (size_t i = 0; i < 2; i++) {
+        send_all(fd, p.bytes + i, 1);
+        turn(n);
+        assert_int_equal(counter_read(closed), 0);
+        clock_fake_advance(600);
+    }
+    for (unsigned turns = 0; turns < 1000 && counter_read(closed) == 0; turns++)
+        event_base_loop(worker_of(n)->base, EVLOOP_ONCE); /* its timer comes again and again */
+    assert_int_equal(counter_read(closed), 1);
+    close(fd);
+    stop(n);
+    clock_real();
+}
+
 static void timers_are_those_of_the_rule(void **state)
 {
     (void)state; /* R-085; that each is obeyed, with shorter ones, is in test_server */
@@ -186,6 +237,59 @@ static void the_time_told_is_the_time_set(void **state)
     }
 }
 
+/* ---- without descriptors ---- */
+
+static void the_spare_descriptor_ends_who_waits(void **state)
+{
+    (void)state; /* */
+    struct dns_opts opts = options();
+    opts.workers = 1;
+    struct net *n = net_bind(&opts);
+    struct worker *w = worker_of(n);
+    tcp_start(&w->tcp[0]);
+    starved = w;
+    accepts = 0;
+    int fd = dial(n, 0, SOCK_STREAM);
+    uint8_t octet;
+    while (accepts == 0)
+        event_base_loop(w->base, EVLOOP_ONCE);
+    assert_int_equal(recv(fd, &octet, 1, 0), 0);
+    assert_int_equal(counter_read(&w->counters.tcp_closed[TCP_CLOSE_REFUSED]), 1);
+    assert_true(fcntl(w->spare_fd, F_GETFD) >= 0); /* there is one again */
+    close(fd);
+    starved = NULL;
+    tcp_stop_listening(&w->tcp[0]);
+    stop(n);
+}
+
+static void accept_does_not_spin(void **state)
+{
+    (void)state; /* the listener stays readable, but rests */
+    struct dns_opts opts = options();
+    opts.workers = 1;
+    struct net *n = net_bind(&opts);
+    struct worker *w = worker_of(n);
+    tcp_start(&w->tcp[0]);
+    is_empty = true;
+    accepts = 0;
+    int fd = dial(n, 0, SOCK_STREAM);
+    while (accepts == 0)
+        event_base_loop(w->base, EVLOOP_ONCE);
+    for (unsigned i = 0; i < 1000; i++)
+        turn(n);
+    assert_true(accepts < 100);
+    is_empty = false;
+    while (counter_read(&w->counters.tcp_opened) == 0) /* the rest is over some time */
+        event_base_loop(w->base, EVLOOP_ONCE);
+    struct packet p = framed(1, K0, A);
+    send_all(fd, p.bytes, p.len);
+    event_base_loop(w->base, EVLOOP_ONCE);
+    assert_int_equal(next_id(fd, NULL), 1);
+    close(fd);
+    tcp_stop_listening(&w->tcp[0]);
+    stop(n);
+}
+
 /* ---- evictions by other workers ---- */
 
 enum { ROUNDS = 40000 };
@@ -225,9 +329,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(length_and_message_leave_in_one_write),
         cmocka_unit_test(a_half_closed_client_gets_answers_that_had_to_wait),
+        cmocka_unit_test(a_message_has_its_time_however_it_drips),
         cmocka_unit_test(timers_are_those_of_the_rule),
         cmocka_unit_test(a_connection_about_to_close_has_no_time_left),
         cmocka_unit_test(the_time_told_is_the_time_set),
+        cmocka_unit_test(the_spare_descriptor_ends_who_waits),
+        cmocka_unit_test(accept_does_not_spin),
         cmocka_unit_test(a_connection_may_be_evicted_as_soon_as_it_is_admitted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
