@@ -411,6 +411,36 @@ static struct exchange ask_options(const char *name, unsigned type, uint32_t fla
     return ask(&p, peer);
 }
 
+static void the_client_limit_is_one_for_both_transports(void **state)
+{
+    (void)state; /* R-103; step 12 of R-001: behind malformed packets and other classes */
+    static const uint8_t key[COOKIE_SECRET_SIZE] = {1};
+    struct client_limit clients;
+    client_limit_init(&clients, key);
+    fixture.ctx->clients = &clients;
+    fixture.ctx->now_us = 1000000;
+    fixture.opts.client_limit = 4;
+    struct packet good, bad, chaos;
+    make_good(&good);
+    packet_header(&bad);
+    packet_header(&chaos);
+    packet_question(&chaos, "version.bind", TXT, 3);
+    for (unsigned i = 0; i < 6; i++) {
+        struct exchange x = ask(&good, i % 2 ? &fixture_tcp : &fixture_udp);
+        assert_int_equal(x.len > 0, i < 4);
+        exchange_fini(&x);
+        x = ask(&bad, &fixture_udp);
+        assert_true(x.len > 0);
+        exchange_fini(&x);
+        x = ask(&chaos, &fixture_tcp);
+        assert_int_equal(x.r.rcode, RCODE_REFUSED);
+        exchange_fini(&x);
+    }
+    fixture.opts.client_limit = 0;
+    fixture.ctx->clients = NULL;
+    client_limit_fini(&clients);
+}
+
 static void unknown_options_vanish_and_do_is_copied(void **state)
 {
     (void)state; /* P26 */
@@ -596,6 +626,7 @@ int main(void)
         cmocka_unit_test(reflector_ports_get_nothing),
         cmocka_unit_test(a_password_server_gets_no_errors),
         cmocka_unit_test(denied_clients_are_refused_or_ignored),
+        cmocka_unit_test(the_client_limit_is_one_for_both_transports),
         cmocka_unit_test(unknown_options_vanish_and_do_is_copied),
         cmocka_unit_test(a_thousand_options_cost_nothing),
         cmocka_unit_test(cookies_are_given_checked_and_renewed),

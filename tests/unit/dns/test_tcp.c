@@ -270,6 +270,7 @@ static void accept_does_not_spin(void **state)
     struct net *n = net_bind(&opts);
     struct worker *w = worker_of(n);
     tcp_start(&w->tcp[0]);
+    starved = NULL;
     is_empty = true;
     accepts = 0;
     int fd = dial(n, 0, SOCK_STREAM);
