@@ -85,13 +85,13 @@ def test_a_bad_file_leaves_the_old_configuration():
 
 
 def test_the_log_level_and_the_limits_of_connections_change():
-    with Configured("log: {level: error}\n") as daemon:
+    with Configured("log: {level: error}\ndns: {tcp-idle: 1h}\n") as daemon:
         first = socket.create_connection(daemon.dns, timeout=harness.DEADLINE_S)
         with first:
             message = query(NS, "A")
             first.sendall(struct.pack("!H", len(message)) + message)
             harness.read_message(first)
-            write(daemon, "log: {level: info}\ndns: {tcp-max-per-client: 1}\n")
+            write(daemon, "log: {level: info}\ndns: {tcp-idle: 1h, tcp-max-per-client: 1}\n")
             assert "configuration reloaded" not in daemon.log()
             reload(daemon)
             assert "configuration reloaded" in daemon.log()

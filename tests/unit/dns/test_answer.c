@@ -328,6 +328,36 @@ static void addresses_of_far_targets_are_named_in_full(void **state)
     zone_txn_publish(txn, 9);
 }
 
+/* K-SIZE, K-NEG: behind a chain of any length there is the SOA, or TC=1 says that it is missing */
+static void a_denial_without_room_for_its_soa_is_cut(void **state)
+{
+    (void)state;
+    enum { LINKS = 5, LABEL_MIN = 20 };
+    bool was_whole = false, was_cut = false;
+    for (int pad = LABEL_MIN; pad < 63; pad++) {
+        struct zone_txn *txn = zone_txn_new(fixture.zones);
+        char name[LINKS][64], target[128];
+        for (int i = 0; i < LINKS; i++)
+            (void)snprintf(name[i], sizeof name[i], "l%d%0*d", i, pad - 2, 0);
+        for (int i = 0; i < LINKS; i++) {
+            (void)snprintf(target, sizeof target, "%s." P, i + 1 < LINKS ? name[i + 1] : "gone");
+            fixture_external(txn, name[i], target);
+        }
+        zone_txn_publish(txn, 8);
+        (void)snprintf(target, sizeof target, "%s." P, name[0]);
+        struct exchange x = ask_sized(target, A, 512, false);
+        assert_int_equal(x.r.tc, x.r.count[2] == 0);
+        was_whole |= !x.r.tc;
+        was_cut |= x.r.tc && x.r.count[1] == LINKS;
+        exchange_fini(&x);
+        txn = zone_txn_new(fixture.zones);
+        for (int i = 0; i < LINKS; i++)
+            zone_txn_del_service(txn, "prod", name[i]);
+        zone_txn_publish(txn, 9);
+    }
+    assert_true(was_whole && was_cut);
+}
+
 static void every_record_comes_first_equally_often(void **state)
 {
     (void)state; /* P6, P7, K-SHUFFLE, R-051 */
@@ -399,6 +429,7 @@ int main(void)
         cmocka_unit_test(additional_sets_go_before_any_answer),
         cmocka_unit_test(tcp_is_cut_at_65535_octets),
         cmocka_unit_test(addresses_of_far_targets_are_named_in_full),
+        cmocka_unit_test(a_denial_without_room_for_its_soa_is_cut),
         cmocka_unit_test(every_record_comes_first_equally_often),
         cmocka_unit_test(amplification_is_bounded),
     };
