@@ -181,7 +181,7 @@ static void ask_keepalive(int fd, unsigned id)
 /* The time in the next response, in 100 ms. */
 static unsigned told(int fd, unsigned id)
 {
-    uint8_t head[2], bytes[512];
+    uint8_t head[2] = {0}, bytes[512] = {0};
     assert_true(read_all(fd, head, 2));
     size_t len = (size_t)head[0] << 8 | head[1], size = 0;
     assert_true(len <= sizeof bytes && read_all(fd, bytes, len));
@@ -277,9 +277,9 @@ static void accept_does_not_spin(void **state)
     while (accepts == 0)
         event_base_loop(w->base, EVLOOP_ONCE);
     for (unsigned i = 0; i < 1000; i++)
-        turn(n);
-    assert_true(accepts < 100);
+        event_base_loop(w->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
     is_empty = false;
+    assert_true(accepts < 100);
     while (counter_read(&w->counters.tcp_opened) == 0) /* the rest is over some time */
         event_base_loop(w->base, EVLOOP_ONCE);
     struct packet p = framed(1, K0, A);

@@ -34,11 +34,12 @@ static struct in6_pktinfo *pktinfo6(struct msghdr *m)
 static void watch(struct msghdr *m)
 {
     struct cmsghdr *c = CMSG_FIRSTHDR(m);
-    assert_non_null(c);
     const struct in6_pktinfo *six = pktinfo6(m);
-    const struct in_pktinfo *four = (const void *)CMSG_DATA(c);
-    bool is_named = six ? six->ipi6_ifindex != 0 : four->ipi_ifindex != 0;
-    atomic_fetch_add(is_named ? &named : &unnamed, 1);
+    const struct in_pktinfo *four = c ? (const void *)CMSG_DATA(c) : NULL;
+    assert_non_null(four);
+    if (four)
+        atomic_fetch_add(
+            (six ? six->ipi6_ifindex != 0 : four->ipi_ifindex != 0) ? &named : &unnamed, 1);
 }
 
 static void pretend_link_local(struct msghdr *m)
