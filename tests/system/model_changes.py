@@ -6,24 +6,24 @@ import copy
 import json
 
 import harness
-from zone_model import EPOCH, IDENTITY, MANAGED_BY, SERVICE_NAME, TOLERATE
+from zone_model import EPOCH, IDENTITY, MANAGED_BY, SERVICE_NAME, TOLERATE, dashed
 
 MERGE, JSON_PATCH, STRATEGIC = ("application/" + kind for kind in ("merge-patch+json", "json-patch+json", "strategic-merge-patch+json"))
 LONG = "l" * 63
-NAMESPACES = ["default", "a", "b", "svc", "n" * 63]
-SERVICES = ["web", "db", "db-0", "7s", "pod", "x1", LONG]
+NAMESPACES = ["default", "a", "svc", "n" * 63]
+SERVICES = ["web", "db", "db-0", "7s", LONG]
 SLICES = ["s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"]
 PODS = ["p0", "p1", "p2", "web-0", "web-1", "db-0", "p.dots", "q" * 63, "r" * 64]
 HOSTS = ["web-0", "web-1", "db-0", "h", "10-244-0-1", "fd00-244--1", "h" * 63, "7", "svc"]
 ODD_HOSTS = ["", "_tcp", "Upper", "a.b", "h" * 64, "-h", "h-"]
 PORTS = ["http", "pg", "dns", "p" * 15, "a-1", "x" * 63, "z" * 62]
 CHAIN = 10  # ExternalNames that point to each other
-V4 = [f"10.244.0.{i}" for i in range(8)] + ["10.244.255.255", "10.96.0.10", "10.96.0.11", "192.0.2.1", "10.243.1.1"]
+V4 = [f"10.244.0.{i}" for i in range(5)] + ["10.244.255.255", "10.96.0.10", "10.96.0.11", "192.0.2.1", "10.243.1.1"]
 V6 = ["fd00:244::1", "fd00:244::", "fd00:244:0:0:1::", "fd00:244:1:2:3:4:5:0", "fd00:244:0:1:0:1:0:1", "fd00:96::10", "2001:db8::7",
       "::2", "FD00:244::0001", "fd00:0244:0000:0000:0000:0000:0000:0002", "fd00:244:0:0:0:0:0:0", "64:ff9b::192.0.2.1", "1:2:3:4:5:6:7::"]
 CLUSTER_V4, CLUSTER_V6 = ["10.96.0.10", "10.96.0.11", "10.111.255.254"], ["fd00:96::10", "fd00:96::a0"]
 EXTERNAL = ["www.example.com", "WWW.Example.Com", "example.com.", "192.0.2.7", "192.0.2.7.", "1.2.3", "gone.a.svc.Z", "web.a.svc.Z",
-            "db.a.svc.Z", "7s.a.svc.Z", "x1.a.svc.Z", "web.b.svc.Z", "_http._tcp.web.a.svc.Z", "db-0.web.a.svc.Z",
+            "db.a.svc.Z", "7s.a.svc.Z", "c3.a.svc.Z", "web.svc.svc.Z", "_http._tcp.web.a.svc.Z", "db-0.web.a.svc.Z",
             "a.svc.Z", "Z", "1-2-3-4.a.pod.Z",
             "1.0.244.10.in-addr.arpa", "9.9.244.10.in-addr.arpa", "Web.Default.svc.Z", "dns-version.Z", "fd00::7",
             "2001:db8::7", "a." * 126]
@@ -43,8 +43,12 @@ class Changes:
             self.do(self.link(number, number + 1))
         if chance.random() < 0.2 and len(self.zone) < 30:  # all of it fits into one message
             self.large()
-        for _ in range(30):
+        if chance.random() < 0.8:
+            self.do(("POST", harness.collection(obj := self.set("a")), obj, "application/json"))
+        for number in range(40):
             self.do(self.creation())
+            if number % 10 == 0:
+                self.settle()
 
     def some(self, percent):
         return self.chance.random() * 100 < percent
@@ -107,7 +111,7 @@ class Changes:
 
     def creation(self):
         kind = self.chance.choice(["Service", "Service", "EndpointSlice", "EndpointSlice", "EndpointSlice", "Pod", "StatefulSet"])
-        ns = self.chance.choice(NAMESPACES[:2] + NAMESPACES)
+        ns = self.chance.choice(["a"] * 4 + NAMESPACES)
         if kind == "StatefulSet" and self.some(60):
             kind = "EndpointSlice"
         if kind == "Service" and self.some(10):
@@ -123,8 +127,8 @@ class Changes:
             return "POST", "/api/v1/namespaces", namespace(ns), "application/json"
         return "DELETE", f"/api/v1/namespaces/{ns}", None, "application/json"
 
-    def picked(self, kinds):
-        keys = sorted((key for key in self.known if key[0] in kinds), key=str)
+    def picked(self, kinds, ns=None):
+        keys = sorted((key for key in self.known if key[0] in kinds and ns in (None, key[1])), key=str)
         return self.known[self.chance.choice(keys)] if keys else None
 
     def deletion(self):
@@ -227,7 +231,7 @@ class Changes:
 
     def service_marks(self, obj):
         notes = obj["metadata"].setdefault("annotations", {})
-        for key, values in ((IDENTITY, ["always", "always", "Always", "never", None, None]),
+        for key, values in ((IDENTITY, ["always", "always", "always", "Always", "never", None]),
                             (TOLERATE, ["true", "false", None, None, None]), ("note", ["x", None])):
             value = self.chance.choice(values)
             notes.pop(key, None)
@@ -264,7 +268,8 @@ class Changes:
         labels = obj["metadata"].setdefault("labels", {})
         if MANAGED_BY in labels:
             return
-        labels[SERVICE_NAME] = self.chance.choice(SERVICES)
+        there = sorted(key[2] for key in self.known if key[:2] == ("Service", obj["metadata"]["namespace"]))
+        labels[SERVICE_NAME] = self.chance.choice(there if there and self.some(70) else SERVICES)
         if self.some(5):
             del labels[SERVICE_NAME]
         if self.some(30):
@@ -291,17 +296,19 @@ class Changes:
     def endpoint(self, kind, ns):
         chance = self.chance
         pool = {"IPv4": V4, "IPv6": V6, "FQDN": ["pod.example.com", "web.a.svc"]}[kind]
-        if self.some(2):
+        if self.some(1):
             pool = V4 + V6 + ["010.244.0.1", "127.0.0.1", "::1", "::ffff:10.244.0.1"]
         out = {"addresses": chance.sample(pool, chance.choice([1, 1, 1, 1, 2]))}
         if self.some(55):
-            out["hostname"] = chance.choice(HOSTS if self.some(95) else ODD_HOSTS)
+            out["hostname"] = chance.choice(HOSTS if self.some(97) else ODD_HOSTS)
+            if kind != "FQDN" and self.some(12):
+                out["hostname"] = dashed(chance.choice(pool))  # as an endpoint without would be called
         if self.some(75):
             keys = [key for key in ("ready", "serving", "terminating") if self.some(70)]
             out["conditions"] = {key: chance.choice([True, True, False, None]) for key in keys}
         if self.some(50):
             out["targetRef"] = {"kind": chance.choice(["Pod", "Pod", "Pod", "Node"]), "namespace": ns, "name": chance.choice(PODS)}
-            pod = self.picked(["Pod"])
+            pod = self.picked(["Pod"], ns if self.some(60) else None)
             if pod and self.some(60):
                 meta = pod["metadata"]
                 out["targetRef"].update(kind="Pod", namespace=meta["namespace"], name=meta["name"])
@@ -329,7 +336,7 @@ class Changes:
         elif what == 5:
             one.update(addresses=self.endpoint(kind, ns)["addresses"])
         elif what == 6:
-            one["hostname"] = chance.choice(HOSTS)
+            one["hostname"] = chance.choice(HOSTS + ([] if kind == "FQDN" else [dashed(a) for a in one["addresses"]] * 3))
         elif what == 7:
             one.pop("hostname", None)
         else:
@@ -354,7 +361,7 @@ class Changes:
         return "POST", harness.collection(obj), Status(obj, self.pod_status()), MERGE
 
     def pod_status(self):
-        v4, v6 = self.chance.choice(V4[:9]), self.chance.choice([a for a in V6 if a == a.lower()])
+        v4, v6 = self.chance.choice(V4[:6]), self.chance.choice([a for a in V6 if a == a.lower()])
         addresses = self.chance.choice([[v4], [v4], [v6], [v4, v6], [v6, v4], []])
         return {"phase": self.chance.choice(["Running", "Running", "Running", "Pending", "Succeeded", "Failed", "Unknown"]),
                 "podIP": addresses[0] if addresses else None, "podIPs": [{"ip": a} for a in addresses],
