@@ -321,7 +321,7 @@ class Changes:
     def change_slice(self, obj):
         chance = self.chance
         endpoints, kind, ns = obj["endpoints"] or [], obj["addressType"], obj["metadata"]["namespace"]
-        what = chance.randrange(9)
+        what = chance.randrange(11)
         one = chance.choice(endpoints) if endpoints else None
         if what == 0:
             self.slice_ports(obj)
@@ -339,6 +339,10 @@ class Changes:
             one["hostname"] = chance.choice(HOSTS + ([] if kind == "FQDN" else [dashed(a) for a in one["addresses"]] * 3))
         elif what == 7:
             one.pop("hostname", None)
+        elif what == 8:
+            one.pop("targetRef", None)
+        elif what == 9:
+            one.update(self.endpoint(kind, ns), addresses=one["addresses"])
         else:
             chance.shuffle(endpoints)
             other = chance.choice(endpoints)  # two endpoints swap their addresses

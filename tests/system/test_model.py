@@ -237,7 +237,7 @@ class World:
 
     def batch(self, changes):
         """Changes one by one or many at once (of which the store commits several together); whether it was a single one."""
-        count = self.chance.choice([1, 1, 2, 5, 12])
+        count = self.chance.choice([1, 2, 5, 12, 25])
         planned = [changes.plan() for _ in range(count)]
         if count > 1 and self.chance.random() < 0.4:
             with concurrent.futures.ThreadPoolExecutor(6) as pool:
