@@ -12,6 +12,7 @@
 #include "base/loop.h"
 #include "cmd/reload.h"
 #include "conf/options.h"
+#include "zones/naming.h"
 
 struct api_server;
 struct dns_server;
@@ -23,6 +24,11 @@ struct store;
 struct zones;
 
 #define VERSIONS_KEPT 256
+
+struct address_set {
+    struct naming_address items[64];
+    size_t count;
+};
 
 /* Which published zone version first included which store revision, for ?waitForDNS=true. */
 struct version_log {
@@ -41,6 +47,7 @@ struct daemon {
     struct loop *loop;
     struct probe_server *probe;
     struct zones *zones;
+    struct address_set ns; /* of the name server (K-NS) */
     struct dns_server *dns;
     struct store *store;
     struct registry *registry;

@@ -10,15 +10,9 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "controller/reconcile/reconcile.h"
 #include "dns/server.h"
 #include "zones/zone_txn.h"
-
-/* The addresses of ns.dns.Z (K-NS): configured, else those listened on that are not loopback, else
- * the loopback ones. */
-struct address_set {
-    struct naming_address items[64];
-    size_t count;
-};
 
 static void address_add(struct address_set *set, const char *text)
 {
@@ -57,6 +51,8 @@ static void add_interfaces(struct address_set *global, struct address_set *local
     freeifaddrs(list);
 }
 
+/* The addresses of ns.dns.Z (K-NS): configured, else those listened on that are not loopback, else
+ * the loopback ones. */
 static void find_ns_addresses(const struct options *o, struct address_set *out)
 {
     struct address_set local = {0};
@@ -94,8 +90,7 @@ static unsigned worker_count(const struct options *o)
 int daemon_zones_start(struct daemon *d, struct err *e)
 {
     const struct options *o = &d->options;
-    struct address_set ns;
-    find_ns_addresses(o, &ns);
+    find_ns_addresses(o, &d->ns);
     size_t ranges = o->nodes_pod_range.count + o->nodes_service_range.count;
     const char **reverse = xcalloc(ranges + 1, sizeof *reverse);
     for (size_t i = 0; i < ranges; i++)
@@ -104,8 +99,8 @@ int daemon_zones_start(struct daemon *d, struct err *e)
                          : o->nodes_service_range.items[i - o->nodes_pod_range.count];
     struct zones_opts opts = {
         .zone_name = o->zone_name,
-        .ns_addresses = ns.items,
-        .ns_address_count = ns.count,
+        .ns_addresses = d->ns.items,
+        .ns_address_count = d->ns.count,
         .reverse = o->zone_reverse.count ? (const char *const *)o->zone_reverse.items : reverse,
         .reverse_count = o->zone_reverse.count ? o->zone_reverse.count : ranges,
         .reverse_fallthrough = o->zone_reverse_fallthrough,
@@ -130,7 +125,6 @@ void daemon_zones_stop(struct daemon *d)
     zones_free(d->zones);
 }
 
-/* Opens the query sockets while privileged; they answer only from daemon_dns_start on. */
 /* Who may ask for more than local names (access.recurse), and who is told why names are not there
  * (access.explain), unless the options say so: who can see the pods anyway. */
 #define NEAR_NETWORKS_MAX 4 /* loopback and a range per family */
@@ -184,6 +178,7 @@ static struct dns_opts dns_options(const struct options *o, const char *networks
     };
 }
 
+/* Opens the query sockets while privileged; they answer only from daemon_dns_start on. */
 int daemon_dns_bind(struct daemon *d, struct err *e)
 {
     const char *networks[NEAR_NETWORKS_MAX];
@@ -195,7 +190,18 @@ int daemon_dns_reload(struct daemon *d, const struct options *o, struct err *e)
 {
     const char *networks[NEAR_NETWORKS_MAX];
     struct dns_opts opts = dns_options(o, networks);
-    return dns_server_reload(d->dns, &opts, e);
+    struct address_set ns;
+    int rc = dns_server_reload(d->dns, &opts, e);
+    if (rc < 0)
+        return rc;
+    find_ns_addresses(o, &ns);
+    bool is_same = ns.count == d->ns.count;
+    for (size_t i = 0; i < ns.count && is_same; i++)
+        is_same = naming_address_equal(&ns.items[i], &d->ns.items[i]);
+    d->ns = ns;
+    if (!is_same)
+        reconcile_put_ns(d->reconcile, ns.items, ns.count);
+    return 0;
 }
 
 void daemon_dns_unbind(struct daemon *d)

@@ -16,9 +16,12 @@ const struct conf_option options_table[] = {
     {.name = "dns.listen",
      .type = OPT_LIST,
      FIELD(dns_listen),
+     .is_live = true,
      .fallback = "127.0.0.1:53,[::1]:53",
      .check = check_scoped_endpoint,
-     .help = "Addresses for UDP and TCP."},
+     .help =
+         "Addresses for UDP and TCP. A reload opens new ones (below port 1024 with the rights that "
+         "run.user has left) and lets others go."},
     {.name = "dns.workers",
      .type = OPT_INT,
      FIELD(dns_workers),
@@ -186,6 +189,7 @@ const struct conf_option options_table[] = {
     {.name = "zone.ns-address",
      .type = OPT_LIST,
      FIELD(zone_ns_address),
+     .is_live = true,
      .fallback = "",
      .check = check_address,
      .help = "Addresses of ns.dns.<zone>; empty means those of dns.listen."},

@@ -172,14 +172,34 @@ static int probe(struct listen_address *a)
     return rc;
 }
 
-int listen_open(struct listen_address *a, int *udp_fds, int *tcp_fds, unsigned count, struct err *e)
+static bool is_same_host(const struct listen_address *a, const struct listen_address *b)
+{
+    if (is_v6(a))
+        return memcmp(&a->at.v6.sin6_addr, &b->at.v6.sin6_addr, 16) == 0 &&
+               a->at.v6.sin6_scope_id == b->at.v6.sin6_scope_id;
+    return a->at.v4.sin_addr.s_addr == b->at.v4.sin_addr.s_addr;
+}
+
+bool listen_is_same(const struct listen_address *a, const struct listen_address *b)
+{
+    return is_v6(a) == is_v6(b) && listen_port(a) == listen_port(b) && is_same_host(a, b);
+}
+
+bool listen_overlap(const struct listen_address *a, const struct listen_address *b)
+{
+    return is_v6(a) == is_v6(b) && listen_port(a) == listen_port(b) &&
+           (a->is_wildcard || b->is_wildcard || is_same_host(a, b));
+}
+
+int listen_open(struct listen_address *a, bool is_beside_ours, int *udp_fds, int *tcp_fds,
+                unsigned count, struct err *e)
 {
     bool picks = listen_port(a) == 0;
     int rc = EADDRINUSE;
     for (int tries = picks ? PORT_TRIES : 1; tries > 0 && rc == EADDRINUSE; tries--) {
         if (picks)
             set_port(a, 0);
-        rc = probe(a);
+        rc = is_beside_ours ? 0 : probe(a);
         if (rc == 0)
             rc = open_all(a, udp_fds, tcp_fds, count);
     }

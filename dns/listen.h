@@ -27,9 +27,13 @@ uint16_t listen_port(const struct listen_address *a);
 /* "ADDR:PORT", brackets around IPv6. */
 void listen_format(const struct listen_address *a, char out[LISTEN_TEXT_MAX]);
 
+bool listen_is_same(const struct listen_address *a, const struct listen_address *b);
+/* True when a socket of one of them would keep the other from being bound without sharing. */
+bool listen_overlap(const struct listen_address *a, const struct listen_address *b);
+
 /* Opens `count` UDP and `count` TCP sockets on the address, all sharing it (SO_REUSEPORT). Port 0
  * picks one that is free for both and is then found in *a. Refuses an address that another process
- * serves, although SO_REUSEPORT would share it. On ERR_IO nothing stays open and the text names the
- * address. */
-int listen_open(struct listen_address *a, int *udp_fds, int *tcp_fds, unsigned count,
-                struct err *e);
+ * serves, although SO_REUSEPORT would share it; is_beside_ours: it would be our own socket that is
+ * seen there, so nobody looks. On ERR_IO nothing stays open and the text names the address. */
+int listen_open(struct listen_address *a, bool is_beside_ours, int *udp_fds, int *tcp_fds,
+                unsigned count, struct err *e);

@@ -8,7 +8,8 @@
 #include "base/metrics.h"
 #include "base/random.h"
 #include "dns/forward_metrics.h"
-#include "dns/listen.h"
+#include "dns/listen_set.h"
+#include "dns/listener.h"
 #include "dns/server_private.h"
 #include "dns/tcp_transfers.h"
 #include "zones/zone.h"
@@ -28,9 +29,7 @@ struct opts_list {
 struct dns_server {
     struct dns_shared shared;
     struct opts_list *oldest, *newest;
-    struct listen_address *listen;
-    char (*texts)[LISTEN_TEXT_MAX];
-    size_t listen_count;
+    struct listen_set listen;
     struct metric_family families[FAMILIES];
     struct forward_metrics forward;
 };
@@ -138,56 +137,65 @@ static void reclaim_opts(struct dns_server *s)
     }
 }
 
+/* What opts.listen makes of the addresses; upstreams among them are refused. */
+static int make_addresses(const struct dns_server *s, const struct dns_opts *opts,
+                          struct listen_set *out, struct err *e)
+{
+    unsigned workers = s->shared.worker_count;
+    int rc = listen_set_make(&s->listen, opts->listen, opts->listen_count, workers, out, e);
+    for (size_t i = 0; rc == 0 && i < out->count; i++) {
+        rc = forward_check_listener(&s->shared.forward, &out->items[i].address.at.any, e);
+        if (rc < 0)
+            listen_set_fini(out, workers);
+    }
+    return rc;
+}
+
+/* New addresses join before old ones leave. */
+static void take_addresses(struct dns_server *s, struct listen_set *fresh)
+{
+    struct dns_shared *shared = &s->shared;
+    for (size_t i = 0; i < fresh->count; i++) {
+        const struct listen_item *item = &fresh->items[i];
+        for (unsigned w = 0; item->fds && w < shared->worker_count; w++)
+            listener_hand_over(shared->workers[w], item->number, item->fds[w],
+                               item->fds[shared->worker_count + w], item->address.is_wildcard);
+    }
+    listen_set_forget_sockets(fresh);
+    for (size_t i = 0; i < s->listen.count; i++) {
+        uint64_t number = s->listen.items[i].number;
+        for (unsigned w = 0; w < shared->worker_count; w++) {
+            if (!listen_set_find(fresh, number))
+                listener_call_back(shared->workers[w], number);
+        }
+    }
+    listen_set_fini(&s->listen, shared->worker_count);
+    s->listen = *fresh;
+}
+
 int dns_server_reload(struct dns_server *s, const struct dns_opts *opts, struct err *e)
 {
+    struct listen_set addresses;
     reclaim_opts(s);
-    int rc = push_opts(s, opts, e);
+    int rc = make_addresses(s, opts, &addresses, e);
     if (rc < 0)
         return rc;
+    rc = push_opts(s, opts, e);
+    if (rc < 0) {
+        listen_set_fini(&addresses, s->shared.worker_count);
+        return rc;
+    }
+    take_addresses(s, &addresses);
     tcp_registry_set_limits(&s->shared.registry, opts->tcp_max, opts->tcp_max_per_client);
     for (unsigned w = 0; w < s->shared.worker_count; w++)
         worker_wake(s->shared.workers[w]); /* those without queries let the old ones go, too */
     return 0;
 }
 
-/* Sockets of every worker for every address; fds[worker * listen_count + address]. */
-static int open_sockets(struct dns_server *s, int *udp_fds, int *tcp_fds, struct err *e)
-{
-    unsigned workers = s->shared.worker_count;
-    size_t opened = 0;
-    int rc = 0;
-    int *fds = xcalloc(2 * (size_t)workers, sizeof *fds);
-    for (; opened < s->listen_count && rc == 0; opened++) {
-        rc = listen_open(&s->listen[opened], fds, fds + workers, workers, e);
-        if (rc < 0)
-            break;
-        listen_format(&s->listen[opened], s->texts[opened]);
-        for (unsigned w = 0; w < workers; w++) {
-            udp_fds[w * s->listen_count + opened] = fds[w];
-            tcp_fds[w * s->listen_count + opened] = fds[workers + w];
-        }
-    }
-    free(fds);
-    return rc;
-}
-
-static void make_workers(struct dns_server *s, const int *udp_fds, const int *tcp_fds)
-{
-    struct dns_shared *shared = &s->shared;
-    bool *has_pktinfo = xcalloc(s->listen_count, sizeof *has_pktinfo);
-    for (size_t i = 0; i < s->listen_count; i++)
-        has_pktinfo[i] = s->listen[i].is_wildcard;
-    for (unsigned w = 0; w < shared->worker_count; w++)
-        shared->workers[w] =
-            worker_new(shared, w, udp_fds + w * s->listen_count, tcp_fds + w * s->listen_count,
-                       has_pktinfo, s->listen_count);
-    free(has_pktinfo);
-}
-
 int dns_server_bind(const struct dns_opts *opts, struct publish *zones, struct dns_server **out,
                     struct err *e)
 {
-    CHECK(opts->workers >= 1 && opts->listen_count >= 1);
+    CHECK(opts->workers >= 1);
     struct dns_server *s = xcalloc(1, sizeof *s);
     struct dns_shared *shared = &s->shared;
     shared->zones = zones;
@@ -198,33 +206,22 @@ int dns_server_bind(const struct dns_opts *opts, struct publish *zones, struct d
     tcp_registry_init(&shared->registry, opts->tcp_max, opts->tcp_max_per_client, opts->workers);
     shared->registry.max_transfers = TRANSFERS_MAX;
     shared->registry.max_transfers_per_client = TRANSFERS_PER_CLIENT;
-    s->listen = xcalloc(opts->listen_count, sizeof *s->listen);
-    s->texts = xcalloc(opts->listen_count, sizeof *s->texts);
     uint8_t key[COOKIE_SECRET_SIZE];
     random_bytes(key, sizeof key);
     client_limit_init(&shared->clients, key);
+    struct listen_set addresses;
     int rc = set_forward(shared, opts, e);
     if (rc == 0)
         rc = push_opts(s, opts, e);
-    for (size_t i = 0; i < opts->listen_count && rc == 0; i++) {
-        rc = listen_parse(opts->listen[i], &s->listen[i], e);
-        s->listen_count++;
-    }
-    if (rc == 0) {
-        size_t count = opts->workers * opts->listen_count;
-        int *fds = xcalloc(2 * count, sizeof *fds);
-        for (size_t i = 0; i < 2 * count; i++)
-            fds[i] = -1;
-        rc = open_sockets(s, fds, fds + count, e);
-        for (size_t i = 0; i < s->listen_count && rc == 0; i++)
-            rc = forward_check_listener(&shared->forward, &s->listen[i].at.any, e);
-        make_workers(s, fds, fds + count); /* they own the sockets, on failure too */
-        free(fds);
-    }
+    if (rc == 0)
+        rc = make_addresses(s, opts, &addresses, e);
     if (rc < 0) {
         dns_server_stop(s);
         return rc;
     }
+    for (unsigned w = 0; w < shared->worker_count; w++)
+        shared->workers[w] = worker_new(shared, w);
+    take_addresses(s, &addresses);
     *out = s;
     return 0;
 }
@@ -281,20 +278,19 @@ void dns_server_stop(struct dns_server *s)
     client_limit_fini(&shared->clients);
     forward_conf_fini(&shared->forward);
     free(shared->workers);
-    free(s->listen);
-    free(s->texts);
+    listen_set_fini(&s->listen, shared->worker_count);
     free(s);
 }
 
 size_t dns_server_address_count(const struct dns_server *s)
 {
-    return s->listen_count;
+    return s->listen.count;
 }
 
 const char *dns_server_address(const struct dns_server *s, size_t i)
 {
-    CHECK(i < s->listen_count);
-    return s->texts[i];
+    CHECK(i < s->listen.count);
+    return s->listen.items[i].text;
 }
 
 void dns_server_set_stale_since(struct dns_server *s, int64_t mono_us)

@@ -53,14 +53,17 @@ struct dns_server;
 int dns_server_bind(const struct dns_opts *opts, struct publish *zones, struct dns_server **out,
                     struct err *e);
 int dns_server_start(struct dns_server *server, struct err *e);
-/* Answers from now on by other options: all but listen, workers, tcp_idle_us and what is for
- * forwarding, which stay. Each message is answered by the old ones or the new ones; nothing is lost
- * (K-RELOAD). On failure (ERR_INVALID, ERR_IO: as dns_server_bind) the old ones stay. */
+/* Answers from now on by other options: all but workers, tcp_idle_us and what is for forwarding,
+ * which stay. Each message is answered by the old ones or the new ones; nothing is lost (K-RELOAD).
+ * New addresses are listened on before those that are not listed any more are let go; what these
+ * had received is answered, and their TCP connections go on (R-096, R-097). On failure
+ * (ERR_INVALID, ERR_IO: as dns_server_bind) the old ones stay. */
 int dns_server_reload(struct dns_server *server, const struct dns_opts *opts, struct err *e);
 /* Stops accepting, drains what was received, joins the threads, frees. NULL is fine. */
 void dns_server_stop(struct dns_server *server);
 
-/* Bound addresses as text "ADDR:PORT" (brackets for IPv6), in the order of listen. Borrowed. */
+/* Bound addresses as text "ADDR:PORT" (brackets for IPv6), in the order of listen. Borrowed, until
+ * the next reload. */
 size_t dns_server_address_count(const struct dns_server *server);
 const char *dns_server_address(const struct dns_server *server, size_t i);
 

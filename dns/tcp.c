@@ -16,6 +16,7 @@
 #include "dns/wire.h"
 
 #define ACCEPT_BUDGET   64
+#define STOP_BUDGETS    17 /* a queue of connections, dns/listen.c */
 #define READ_SIZE       65536
 #define FRAME_SIZE      65537 /* TCP_MESSAGE_MAX and its length */
 #define OUT_LIMIT       65536 /* answers queued; above, a connection is neither read nor answered */
@@ -547,11 +548,9 @@ static void on_pause_over(evutil_socket_t fd, short what, void *arg)
     CHECK(worker_from(l->worker) && event_add(&l->event, NULL) == 0);
 }
 
-static void on_acceptable(evutil_socket_t listen_fd, short what, void *arg)
+/* True when there may be more. */
+static bool accept_some(struct tcp_listener *l)
 {
-    (void)what;
-    struct tcp_listener *l = arg;
-    CHECK(worker_from(l->worker));
     for (int i = 0; i < ACCEPT_BUDGET; i++) {
         union {
             struct sockaddr any;
@@ -559,13 +558,13 @@ static void on_acceptable(evutil_socket_t listen_fd, short what, void *arg)
             struct sockaddr_in6 v6;
         } from = {.any.sa_family = AF_UNSPEC};
         socklen_t len = sizeof from;
-        int fd = accept4(listen_fd, &from.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(l->fd, &from.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == ECONNABORTED || errno == EINTR)
                 continue;
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
                 accept_without_descriptors(l);
-            return;
+            return false;
         }
         struct dns_peer peer = {.proto = DNS_TCP};
         peer_from(&peer, &from.any);
@@ -573,6 +572,16 @@ static void on_acceptable(evutil_socket_t listen_fd, short what, void *arg)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         tcp_open(l->worker, fd, &peer);
     }
+    return true;
+}
+
+static void on_acceptable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct tcp_listener *l = arg;
+    CHECK(worker_from(l->worker));
+    (void)accept_some(l);
 }
 
 void tcp_start(struct tcp_listener *l)
@@ -585,7 +594,8 @@ void tcp_start(struct tcp_listener *l)
 
 void tcp_stop_listening(struct tcp_listener *l)
 {
-    on_acceptable(l->fd, EV_READ, l); /* whoever has connected has been promised an answer */
+    for (int i = 0; i < STOP_BUDGETS && accept_some(l); i++)
+        continue; /* whoever has connected has been promised an answer */
     event_del(&l->event);
     event_del(&l->pause);
     close(l->fd);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "dns/listener.h"
 #include "dns/wire.h"
 
 #define BATCH         64
@@ -15,13 +16,14 @@
 #define ANSWER_SIZE   DNS_UDP_MAX
 #define SKEW          192 /* packets at equal offsets would share their cache sets */
 #define CONTROL_SIZE  64
+#define PORT_NOBODY   1 /* tcpmux: nobody sends from it */
 #define WAITER_MAGIC  0x75647077U
 
 _Static_assert(CONTROL_SIZE >= CMSG_SPACE(sizeof(struct in6_pktinfo)), "room for one PKTINFO");
 
 struct udp_batch {
-    const struct udp_socket *ready_for; /* the headers of in[] are set for this socket, ... */
-    unsigned dirty;                     /* ... but for the first so many */
+    uint64_t ready_for; /* the headers of in[] are set for the socket of this number, ... */
+    unsigned dirty;     /* ... but for the first so many */
     struct mmsghdr in[BATCH], out[BATCH];
     struct iovec in_iov[BATCH], out_iov[BATCH];
     union {
@@ -139,6 +141,7 @@ static void on_upstream(struct forward_waiter *waiter, const struct dns_upstream
     if (size > 0)
         send_late(uw, out, size);
     uw->magic = 0;
+    listener_release(uw->socket);
     free(uw);
 }
 
@@ -153,6 +156,7 @@ static __attribute__((noinline)) void wait_for_upstream(struct udp_socket *s, st
     uw->magic = WAITER_MAGIC;
     uw->waiter = (struct forward_waiter){.done = on_upstream, .bytes = bytes, .proto = DNS_UDP};
     uw->socket = s;
+    s->users++;
     uw->peer = *peer;
     uw->from_len = in->msg_namelen;
     memcpy(&uw->from, &b->from[i], in->msg_namelen);
@@ -238,13 +242,13 @@ static void send_batch(struct udp_socket *s, unsigned count)
 
 static void make_ready(struct udp_batch *b, const struct udp_socket *s)
 {
-    unsigned dirty = b->ready_for == s ? b->dirty : BATCH;
+    unsigned dirty = b->ready_for == s->number ? b->dirty : BATCH;
     for (unsigned i = 0; i < dirty; i++) {
         b->in[i].msg_hdr.msg_namelen = sizeof b->from[i];
         b->in[i].msg_hdr.msg_control = s->has_pktinfo ? b->control[i] : NULL;
         b->in[i].msg_hdr.msg_controllen = s->has_pktinfo ? CONTROL_SIZE : 0;
     }
-    b->ready_for = s;
+    b->ready_for = s->number;
 }
 
 /* Receives and answers up to `batches` batches; stops when the socket is empty. */
@@ -279,6 +283,22 @@ void udp_start(struct udp_socket *s)
     CHECK(event_assign(&s->event, s->worker->base, s->fd, EV_READ | EV_PERSIST, on_readable, s) ==
           0);
     CHECK(event_add(&s->event, NULL) == 0);
+}
+
+/* Connected to somebody who never sends, it is nobody's any more. What it has received stays, and
+ * it can still send to everybody. */
+void udp_refuse(struct udp_socket *s)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } self;
+    socklen_t len = sizeof self;
+    if (getsockname(s->fd, &self.any, &len) < 0)
+        return;
+    *(self.any.sa_family == AF_INET ? &self.v4.sin_port : &self.v6.sin6_port) = htons(PORT_NOBODY);
+    (void)connect(s->fd, &self.any, len); /* without it a datagram that comes now may be lost */
 }
 
 void udp_drain(struct udp_socket *s)

@@ -10,5 +10,7 @@ struct udp_batch *udp_batch_new(void);
 void udp_batch_free(struct udp_batch *batch);
 
 void udp_start(struct udp_socket *socket);
+/* From now on the kernel gives it nothing more: another socket bound to the address gets it. */
+void udp_refuse(struct udp_socket *socket);
 /* Answers what has been received, then forgets the event. The socket stays open. */
 void udp_drain(struct udp_socket *socket);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "dns/listener.h"
 #include "dns/tcp.h"
 #include "dns/udp.h"
 
@@ -80,6 +81,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     if (read(fd, &count, sizeof count) < 0)
         return;
     tcp_close_evicted(w);
+    listener_take_changes(w);
     take_options(w);
     if (atomic_load(&w->must_stop))
         event_base_loopbreak(w->base);
@@ -105,8 +107,7 @@ static struct event_base *new_base(void)
     return base;
 }
 
-struct worker *worker_new(struct dns_shared *shared, unsigned index, const int *udp_fds,
-                          const int *tcp_fds, const bool *has_pktinfo, size_t count)
+struct worker *worker_new(struct dns_shared *shared, unsigned index)
 {
     struct worker *w;
     CHECK(posix_memalign((void **)&w, alignof(struct worker), sizeof *w) == 0);
@@ -120,14 +121,7 @@ struct worker *worker_new(struct dns_shared *shared, unsigned index, const int *
     CHECK(w->wake_fd >= 0);
     list_init(&w->conns);
     list_init(&w->transfers);
-    w->listen_count = count;
-    w->udp = xcalloc(count, sizeof *w->udp);
-    w->tcp = xcalloc(count, sizeof *w->tcp);
-    for (size_t i = 0; i < count; i++) {
-        w->udp[i] =
-            (struct udp_socket){.worker = w, .fd = udp_fds[i], .has_pktinfo = has_pktinfo[i]};
-        w->tcp[i] = (struct tcp_listener){.worker = w, .fd = tcp_fds[i]};
-    }
+    list_init(&w->listeners);
     w->batch = udp_batch_new();
     w->tcp_io = tcp_io_new();
     uint8_t key[COOKIE_SECRET_SIZE];
@@ -149,16 +143,10 @@ static void *worker_main(void *arg)
     const struct timeval beat = {.tv_usec = BEAT_US};
     on_beat(-1, 0, w);
     CHECK(event_add(&w->wake, NULL) == 0 && event_add(&w->beat, &beat) == 0);
-    for (size_t i = 0; i < w->listen_count; i++) {
-        udp_start(&w->udp[i]);
-        tcp_start(&w->tcp[i]);
-    }
+    listener_take_changes(w);
     while (!atomic_load(&w->must_stop))
         event_base_loop(w->base, 0);
-    for (size_t i = 0; i < w->listen_count; i++)
-        tcp_stop_listening(&w->tcp[i]);
-    for (size_t i = 0; i < w->listen_count; i++)
-        udp_drain(&w->udp[i]);
+    listener_drain_all(w);
     if (w->forward)
         forward_drain(w->forward);
     tcp_drain(w);
@@ -197,12 +185,7 @@ void worker_free(struct worker *w)
     if (!w)
         return;
     CHECK(!w->is_running);
-    for (size_t i = 0; i < w->listen_count; i++) {
-        if (w->udp[i].fd >= 0)
-            close(w->udp[i].fd);
-        if (w->tcp[i].fd >= 0)
-            close(w->tcp[i].fd);
-    }
+    listener_free_all(w);
     forwarder_free(w->forward);
     event_base_free(w->base);
     close(w->wake_fd);
@@ -210,7 +193,5 @@ void worker_free(struct worker *w)
         close(w->spare_fd);
     udp_batch_free(w->batch);
     tcp_io_free(w->tcp_io);
-    free(w->udp);
-    free(w->tcp);
     free(w);
 }

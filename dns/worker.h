@@ -59,8 +59,10 @@ struct dns_shared {
 
 struct udp_socket {
     struct worker *worker;
+    uint64_t number; /* of the address; never used twice */
     int fd;
     bool has_pktinfo; /* bound to a wildcard: answers name their source */
+    unsigned users;   /* answers that wait for an upstream, and the listener while it is there */
     struct event event;
 };
 
@@ -70,8 +72,9 @@ struct tcp_listener {
     struct event event, pause; /* pause: accept again after running out of descriptors */
 };
 
-struct udp_batch; /* dns/udp.c */
-struct tcp_io;    /* dns/tcp.c */
+struct udp_batch;     /* dns/udp.c */
+struct listen_change; /* dns/listener.c */
+struct tcp_io;        /* dns/tcp.c */
 
 #define WORKER_MAGIC 0x776f726bU
 
@@ -86,11 +89,10 @@ struct worker {
     pthread_t thread;
     bool is_running;
     _Atomic bool must_stop;
-    _Atomic int64_t beat_us; /* mono time of the last pass, 0: none yet */
-    int64_t now_us;          /* mono, as of worker_enter */
-    struct udp_socket *udp;  /* owned, one per listen address */
-    struct tcp_listener *tcp;
-    size_t listen_count;
+    _Atomic int64_t beat_us;                 /* mono time of the last pass, 0: none yet */
+    int64_t now_us;                          /* mono, as of worker_enter */
+    struct list listeners;                   /* dns/listener.h */
+    _Atomic(struct listen_change *) changes; /* of listeners, not yet seen */
     struct list conns;
     struct list transfers; /* running, of all connections */
     struct udp_batch *batch;
@@ -110,10 +112,8 @@ static inline struct worker *worker_from(void *arg)
     return w;
 }
 
-/* Takes the sockets (udp_fds[i], tcp_fds[i] for each listen address); has_pktinfo[i] says which are
- * wildcards. */
-struct worker *worker_new(struct dns_shared *shared, unsigned index, const int *udp_fds,
-                          const int *tcp_fds, const bool *has_pktinfo, size_t count);
+/* Without sockets; they come by dns/listener.h, before the start too. */
+struct worker *worker_new(struct dns_shared *shared, unsigned index);
 int worker_start(struct worker *w, struct err *e);
 /* Asks the thread to drain and end. Any thread. */
 void worker_stop(struct worker *w);

@@ -195,19 +195,20 @@ void apex_put_soa(struct zone_txn *txn, uint16_t index)
     put_apex(txn, index, ns, ptr);
 }
 
-static struct zone_node *put_ns_node(struct zone_txn *txn, const struct zones_opts *opts)
+static struct zone_node *put_ns_node(struct zone_txn *txn, const struct naming_address *addresses,
+                                     size_t count)
 {
     struct zones *zones = txn->zones;
     struct rrset *sets[2] = {NULL, NULL};
     for (int family = 0; family < 2; family++) {
         const struct naming_address *distinct[64];
         size_t n = 0;
-        for (size_t i = 0; i < opts->ns_address_count && n < ARRAY_SIZE(distinct); i++) {
+        for (size_t i = 0; i < count && n < ARRAY_SIZE(distinct); i++) {
             bool is_known = false;
             for (size_t k = 0; k < n; k++)
-                is_known = is_known || naming_address_equal(distinct[k], &opts->ns_addresses[i]);
-            if (!is_known && (opts->ns_addresses[i].len == 16) == (family == 1))
-                distinct[n++] = &opts->ns_addresses[i];
+                is_known = is_known || naming_address_equal(distinct[k], &addresses[i]);
+            if (!is_known && (addresses[i].len == 16) == (family == 1))
+                distinct[n++] = &addresses[i];
         }
         if (n == 0)
             continue;
@@ -220,19 +221,30 @@ static struct zone_node *put_ns_node(struct zone_txn *txn, const struct zones_op
     return txn_put(txn, zones->ns_name, len, zones->cluster, sets, 2);
 }
 
+void zone_txn_put_ns(struct zone_txn *txn, const struct naming_address *addresses, size_t count)
+{
+    struct zones *zones = txn->zones;
+    CHECK(count > 0);
+    zones->ns_node = put_ns_node(txn, addresses, count);
+    uintptr_t target = (uintptr_t)zones->ns_node;
+    struct rrset *ns = rrset_new_ptr(RR_NS, zones->opts.ttl_s, &target, 1, 1);
+    rrset_pool_adopt(&zones->pool, ns);
+    for (size_t i = 0; i < zones->info_count; i++) { /* NS sets point to the node */
+        const struct zone_node *node = txn_find(txn, zones->info[i].name);
+        struct rrset *ptr = node ? node_set(node, RR_PTR) : NULL;
+        if (ptr)
+            rrset_ref(ptr);
+        rrset_ref(ns);
+        put_apex(txn, (uint16_t)i, ns, ptr);
+    }
+    rrset_unref(&zones->pool, ns);
+}
+
 void apex_put_all(struct zone_txn *txn, const struct zones_opts *opts)
 {
     static const uint8_t schema[] = {0, 6, 5, '1', '.', '1', '.', '0'};
     struct zones *zones = txn->zones;
-    zones->ns_node = put_ns_node(txn, opts);
-    uintptr_t target = (uintptr_t)zones->ns_node;
-    struct rrset *ns = rrset_new_ptr(RR_NS, zones->opts.ttl_s, &target, 1, 1);
-    rrset_pool_adopt(&zones->pool, ns);
-    for (size_t i = 0; i < zones->info_count; i++) {
-        rrset_ref(ns);
-        put_apex(txn, (uint16_t)i, ns, NULL);
-    }
-    rrset_unref(&zones->pool, ns);
+    zone_txn_put_ns(txn, opts->ns_addresses, opts->ns_address_count);
     uint8_t name[NAME_MAX_WIRE];
     CHECK(prefixed("dns-version", zones->zone, name) == 0);
     struct rrset *version = rrset_new_raw(RR_TXT, VERSION_TTL, 1, schema, sizeof schema);

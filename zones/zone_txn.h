@@ -55,6 +55,10 @@ size_t zones_garbage(const struct zones *zones);
 struct zone_txn *zone_txn_new(struct zones *zones);
 void zone_txn_free(struct zone_txn *txn); /* aborts */
 
+/* Other addresses of ns.dns.Z (K-NS), at least one. Such a transaction is published, not aborted.
+ */
+void zone_txn_put_ns(struct zone_txn *txn, const struct naming_address *addresses, size_t count);
+
 /* Namespaces: <ns>.svc.Z and <ns>.pod.Z (K-NSNODE). Services and pods of a namespace that is not
  * there give no names (K-NSX) and are not remembered: who puts a namespace puts its Services and
  * pods again after it, in the same transaction. Deleting a namespace deletes everything of its

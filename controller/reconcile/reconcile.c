@@ -77,6 +77,12 @@ void reconcile_run(struct reconcile *r)
     loop_timer_set(&r->events, clock_mono_us() + EVENTS_EVERY_US);
 }
 
+void reconcile_put_ns(struct reconcile *r, const struct naming_address *addresses, size_t count)
+{
+    if (r->feed)
+        zone_feed_put_ns(r->feed, addresses, count);
+}
+
 void reconcile_stop(struct reconcile *r)
 {
     if (!r)

@@ -40,6 +40,8 @@ struct reconcile *reconcile_load(const struct reconcile_opts *opts, struct loop 
 /* Starts the controllers, once. */
 void reconcile_run(struct reconcile *r);
 void reconcile_stop(struct reconcile *r);
+/* Other addresses of ns.dns.Z from now on (K-NS), at least one. */
+void reconcile_put_ns(struct reconcile *r, const struct naming_address *addresses, size_t count);
 
 /* Why a name, pod, claim or set is not there (controller/reconcile/explain.h has the forms of
  * subject), from the applied state: appends a JSON object {"subject", "namespace", "found",

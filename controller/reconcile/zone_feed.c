@@ -574,7 +574,7 @@ static void on_reclaim(void *arg)
         loop_timer_set(&feed->reclaim_again, clock_mono_us() + RECLAIM_AGAIN_US);
 }
 
-/* ---- texts that no commit takes along ---- */
+/* ---- what no commit takes along ---- */
 
 /* A version of its own; its revision is that of the state it was made from. */
 static void publish_reasons(struct zone_feed *feed)
@@ -587,6 +587,14 @@ static void publish_reasons(struct zone_feed *feed)
     publish(feed, txn, view.revision);
     if (is_more)
         loop_timer_set(&feed->explain_again, clock_mono_us() + EXPLAIN_AGAIN_US);
+}
+
+void zone_feed_put_ns(struct zone_feed *feed, const struct naming_address *addresses, size_t count)
+{
+    struct store_view view = store_applied(feed->store);
+    struct zone_txn *txn = zone_txn_new(feed->zones);
+    zone_txn_put_ns(txn, addresses, count);
+    publish(feed, txn, view.revision);
 }
 
 static void on_explain(void *arg)

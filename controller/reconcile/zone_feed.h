@@ -22,6 +22,8 @@ struct zone_feed *zone_feed_new(struct loop *loop, struct store *store, struct z
  * detached with NULL. */
 void zone_feed_attach(struct zone_feed *feed, struct runner *runner);
 void zone_feed_free(struct zone_feed *feed);
+/* A version of its own with other addresses of ns.dns.Z (K-NS), at least one. */
+void zone_feed_put_ns(struct zone_feed *feed, const struct naming_address *addresses, size_t count);
 void zone_feed_register_metrics(struct zone_feed *feed);
 
 struct zone_feed_stats {

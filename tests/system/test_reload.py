@@ -11,7 +11,7 @@ import threading
 import urllib.request
 
 import harness
-from harness import Daemon, query, until
+from harness import Daemon, Reply, query, until
 
 NS = "ns.dns.cluster.local"
 
@@ -53,6 +53,54 @@ class Configured(Daemon):
             return super().start(*more)
         finally:
             harness.BUILD = build
+
+
+class Listening(Configured):
+    """The file says on which addresses, not the harness."""
+
+    def __init__(self, *addresses):
+        super().__init__(self.text(*addresses))
+        with open(self.binary, "w") as f:
+            f.write(f'#!/bin/sh\nshift 2\nexec {os.path.join(harness.BUILD, "ordinald")} --config {self.file} "$@"\n')
+
+    @staticmethod
+    def text(*addresses):
+        return "dns: {listen: [%s]}\n" % ", ".join(f'"{a}"' for a in addresses)
+
+
+def test_r096_addresses_come_and_go():
+    with Listening("127.0.0.1:0") as daemon:
+        other = "127.0.0.2", daemon.dns[1]
+        ask = lambda name: Reply(harness.exchange(other, query(name, "A"))).data()
+        serial = lambda: int(daemon.ask("cluster.local", "SOA").data()[0].split()[2])
+        assert daemon.addresses(NS) == ["127.0.0.1"]
+        before = serial()
+        write(daemon, Listening.text("127.0.0.1:0", "%s:%d" % other))
+        reload(daemon)
+        assert 'changed="dns.listen"' in daemon.log() and "a restart" not in daemon.log(), daemon.log()
+        assert sorted(ask(NS)) == daemon.addresses(NS) == ["127.0.0.1", "127.0.0.2"]  # K-NS
+        between = serial()
+        assert between > before  # K-SERIAL
+        with socket.create_connection(other, timeout=harness.DEADLINE_S) as connected:
+            for text, why in ((Listening.text("127.0.0.1:0", "192.0.2.1:53"), "192.0.2.1:53"), ("dns: {listen: []}\n", "dns.listen")):
+                write(daemon, text)
+                reload(daemon, "failure")
+                assert "the old one stays" in daemon.log() and why in daemon.log(), daemon.log()
+                assert len(ask(NS)) == 2 and serial() == between
+            write(daemon, Listening.text("127.0.0.1:0"))
+            reload(daemon)
+            assert daemon.addresses(NS) == ["127.0.0.1"] and serial() > between
+            message = query(NS, "A")
+            connected.sendall(struct.pack("!H", len(message)) + message)
+            assert Reply(harness.read_message(connected)).data() == ["127.0.0.1"]  # who was connected stays it
+
+        def refused():
+            try:
+                socket.create_connection(other, timeout=harness.DEADLINE_S).close()
+                return False
+            except ConnectionRefusedError:
+                return True
+        until("nobody listens", refused)
 
 
 def test_what_can_change_does_and_the_rest_is_named():

@@ -89,6 +89,17 @@ class World:
         return self.daemon.__exit__(*exc)
 
 
+def test_k_ns_is_what_is_listened_on_beyond_loopback():
+    with World() as world:
+        assert world.daemon.addresses("ns.dns." + ZONE) == [SERVER]
+    for listen, expected in ({"0.0.0.0:53": [SERVER], "127.0.0.1:53": ["127.0.0.1"]}).items():
+        daemon = Daemon("zone.name=" + ZONE.rstrip("."), "store.kind=memory")
+        daemon.ports["dns"] = listen
+        with daemon:
+            daemon.dns = "127.0.0.1", 53
+            assert daemon.addresses("ns.dns." + ZONE) == expected, listen
+
+
 def test_r151_names_by_the_search_path():
     expected = {"kubia-0.kubia": [FOUR[0], SIX[0]], "kubia": FOUR + SIX, "kubia.default": FOUR + SIX, "kubia.default.svc": FOUR + SIX,
                 "kubia.default.svc." + ZONE: FOUR + SIX, "KUBIA-2.Kubia": [FOUR[2], SIX[2]]}

@@ -284,9 +284,13 @@ static void a_reload_swaps_live_options_and_names_the_others(void **state)
 {
     (void)state; /* K-RELOAD */
     struct options old, fresh;
-    const char *const settings[] = {
-        "log.level=debug",           "access.query=10.0.0.0/8", "dns.nsid=b",
-        "dns.listen=127.0.0.1:5353", "store.path=/elsewhere",   "dns.rotate=false"};
+    const char *const settings[] = {"log.level=debug",
+                                    "access.query=10.0.0.0/8",
+                                    "dns.nsid=b",
+                                    "dns.listen=127.0.0.1:5353",
+                                    "store.path=/elsewhere",
+                                    "dns.rotate=false",
+                                    "dns.workers=7"};
     const char *const before[] = {"dns.nsid=a"};
     assert_int_equal(conf_load(NULL, before, 1, &old, NULL), 0);
     assert_int_equal(conf_load(NULL, settings, ARRAY_SIZE(settings), &fresh, NULL), 0);
@@ -294,8 +298,8 @@ static void a_reload_swaps_live_options_and_names_the_others(void **state)
     buf_out_init(&live);
     buf_out_init(&fixed);
     conf_swap_live(&old, &fresh, &live, &fixed);
-    assert_string_equal(live.data, " dns.rotate dns.nsid access.query log.level");
-    assert_string_equal(fixed.data, " dns.listen store.path");
+    assert_string_equal(live.data, " dns.listen dns.rotate dns.nsid access.query log.level");
+    assert_string_equal(fixed.data, " dns.workers store.path");
     assert_string_equal(old.log_level, "debug");
     assert_string_equal(old.dns_nsid, "b");
     assert_string_equal(old.access_query.items[0], "10.0.0.0/8");

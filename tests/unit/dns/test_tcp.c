@@ -1,5 +1,6 @@
 /* Connections of a worker that is driven by hand, over socket pairs (R-081, R-083,
  * R-085, R-086, R-088). */
+#include "dns/listener.h"
 #include "dns/tcp.h"
 
 #include "net.h"
@@ -239,6 +240,13 @@ static void the_time_told_is_the_time_set(void **state)
 
 /* ---- without descriptors ---- */
 
+/* The worker listens; its loop is the test's. */
+static struct tcp_listener *first_listener(struct worker *w)
+{
+    listener_take_changes(w);
+    return &LIST_ENTRY(w->listeners.next, struct listener, link)->tcp;
+}
+
 static void the_spare_descriptor_ends_who_waits(void **state)
 {
     (void)state; /* */
@@ -246,7 +254,7 @@ static void the_spare_descriptor_ends_who_waits(void **state)
     opts.workers = 1;
     struct net *n = net_bind(&opts);
     struct worker *w = worker_of(n);
-    tcp_start(&w->tcp[0]);
+    struct tcp_listener *l = first_listener(w);
     starved = w;
     accepts = 0;
     int fd = dial(n, 0, SOCK_STREAM);
@@ -258,7 +266,7 @@ static void the_spare_descriptor_ends_who_waits(void **state)
     assert_true(fcntl(w->spare_fd, F_GETFD) >= 0); /* there is one again */
     close(fd);
     starved = NULL;
-    tcp_stop_listening(&w->tcp[0]);
+    tcp_stop_listening(l);
     stop(n);
 }
 
@@ -269,7 +277,7 @@ static void accept_does_not_spin(void **state)
     opts.workers = 1;
     struct net *n = net_bind(&opts);
     struct worker *w = worker_of(n);
-    tcp_start(&w->tcp[0]);
+    struct tcp_listener *l = first_listener(w);
     starved = NULL;
     is_empty = true;
     accepts = 0;
@@ -287,7 +295,7 @@ static void accept_does_not_spin(void **state)
     event_base_loop(w->base, EVLOOP_ONCE);
     assert_int_equal(next_id(fd, NULL), 1);
     close(fd);
-    tcp_stop_listening(&w->tcp[0]);
+    tcp_stop_listening(l);
     stop(n);
 }
 

@@ -163,7 +163,7 @@ static void sockets_are_set_up_as_the_rules_say(void **state)
         int udp[2], tcp[2];
         bool is_v6 = addresses[i][0] == '[';
         assert_int_equal(listen_parse(addresses[i], &a, NULL), 0);
-        assert_int_equal(listen_open(&a, udp, tcp, 2, NULL), 0);
+        assert_int_equal(listen_open(&a, false, udp, tcp, 2, NULL), 0);
         for (int k = 0; k < 2; k++) {
             if (is_v6) {
                 assert_in_range(option(udp[k], IPPROTO_IPV6, IPV6_MTU_DISCOVER), 5, 5); /* OMIT */

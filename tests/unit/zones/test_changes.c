@@ -175,6 +175,33 @@ static void d11_a_service_comes_back_headless(void **state)
     fixture_fini(&f);
 }
 
+static void k_ns_other_addresses(void **state)
+{
+    struct fixture f;
+    start(&f, state);
+    uint32_t other = serial_of(&f, "96.10.in-addr.arpa.");
+    const struct naming_address both[] = {address_of("192.0.2.54"), address_of("2001:db8::54")};
+    zone_txn_put_ns(fixture_begin(&f), both, 2);
+    commit_change(&f);
+    expect(&f, "K-NS", "ns.dns.cluster.local.", RR_A, MATCH_EXACT, "192.0.2.54");
+    expect(&f, "K-NS", "ns.dns.cluster.local.", RR_AAAA, MATCH_EXACT, "2001:db8::54");
+    static const char *const apexes[] = {"cluster.local.", "96.10.in-addr.arpa."};
+    for (size_t i = 0; i < ARRAY_SIZE(apexes); i++)
+        expect(&f, "K-NS", apexes[i], RR_NS, MATCH_EXACT, "ns.dns.cluster.local.");
+    assert_int_equal(serial_of(&f, "96.10.in-addr.arpa."), other); /* nothing of it has changed */
+    zone_txn_put_ns(fixture_begin(&f), both + 1, 1);
+    commit_change(&f);
+    expect(&f, "K-NS", "ns.dns.cluster.local.", RR_A, MATCH_NODATA, "");
+    expect(&f, "K-NS", "ns.dns.cluster.local.", RR_AAAA, MATCH_EXACT, "2001:db8::54");
+    const struct zone_version *version = zones_current(f.zones);
+    for (size_t i = 0; i < version->apex_count; i++) {
+        assert_non_null(zone_node_set(version->apexes[i].ns_node, RR_AAAA)); /* glue */
+        assert_null(zone_node_set(version->apexes[i].ns_node, RR_A));
+    }
+    expect(&f, "K-NS", "db-0." DB, RR_A, MATCH_EXACT, "10.244.2.10");
+    fixture_fini(&f);
+}
+
 static void d12_d13_namespaces_come_and_go(void **state)
 {
     struct fixture f;
@@ -621,6 +648,7 @@ int main(void)
         BOTH(d8_scaling_down_removes_one_identity),
         BOTH(d9_d10_an_external_service_changes_its_nature),
         BOTH(d11_a_service_comes_back_headless),
+        BOTH(k_ns_other_addresses),
         BOTH(d12_d13_namespaces_come_and_go),
         BOTH(d14_an_endpoint_moves_between_slices_unseen),
         BOTH(d15_d16_port_names_change),
