@@ -12,10 +12,8 @@
 #include "zones/hash.h"
 #include "zones/zones_state.h"
 
-#define HINT_REACH  4 /* hosts looked at before the index is made */
-#define NODES_AHEAD 16
-#define SETS_AHEAD  8
-#define NOT_FOUND   SIZE_MAX
+#define HINT_REACH 4 /* hosts looked at before the index is made */
+#define NOT_FOUND  SIZE_MAX
 
 struct build {
     struct zone_txn *txn;
@@ -402,31 +400,10 @@ static void del_host(struct zone_txn *txn, uintptr_t host)
     txn_del(txn, node);
 }
 
-/* Fetches the nodes of hosts to come, and of those that are here already their addresses: all are
- * compared, and those of a large Service are in no cache. Part of its caller: what does nothing but
- * fetch ahead is pure to the compiler, and a call of it is dropped. */
-__attribute__((always_inline)) static inline void look_ahead(const struct build *b)
-{
-    if (!b->old)
-        return;
-    const uintptr_t *hosts = book_hosts(b->old);
-    if (b->hint + NODES_AHEAD < b->old->host_count) {
-        const char *node = (const char *)host_node(hosts[b->hint + NODES_AHEAD]);
-        __builtin_prefetch(node);
-        __builtin_prefetch(node + 64);
-    }
-    if (b->hint + SETS_AHEAD < b->old->host_count) {
-        const struct zone_node *node = host_node(hosts[b->hint + SETS_AHEAD]);
-        if (node->set_count > 0)
-            __builtin_prefetch(node->set[0]);
-    }
-}
-
 static void put_hosts(struct build *b)
 {
     size_t at = 0;
     for (size_t i = 0; i < b->plan->hosts.count; i++) {
-        look_ahead(b);
         if (!plan_host(b->plan, i)->is_too_long)
             put_host(b, i, at++);
     }
