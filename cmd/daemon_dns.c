@@ -30,11 +30,11 @@ static bool is_loopback(const char *text)
     return strncmp(text, "127.", 4) == 0 || strcmp(text, "::1") == 0;
 }
 
-static void add_interfaces(struct address_set *global, struct address_set *local, int family)
+static bool add_interfaces(struct address_set *global, struct address_set *local, int family)
 {
     struct ifaddrs *list, *it;
     if (getifaddrs(&list) != 0)
-        return;
+        return false;
     for (it = list; it; it = it->ifa_next) {
         char text[INET6_ADDRSTRLEN];
         if (!it->ifa_addr || it->ifa_addr->sa_family != family)
@@ -49,27 +49,29 @@ static void add_interfaces(struct address_set *global, struct address_set *local
         address_add(is_loopback(text) ? local : global, text);
     }
     freeifaddrs(list);
+    return true;
 }
 
 /* The addresses of ns.dns.Z (K-NS): configured, else those listened on that are not loopback, else
- * the loopback ones. */
-static void find_ns_addresses(const struct options *o, struct address_set *out)
+ * the loopback ones. False when the interfaces could not be asked. */
+static bool find_ns_addresses(const struct options *o, struct address_set *out)
 {
     struct address_set local = {0};
+    bool is_known = true;
     *out = (struct address_set){0};
     for (size_t i = 0; i < o->zone_ns_address.count; i++)
         address_add(out, o->zone_ns_address.items[i]);
     if (out->count)
-        return;
+        return true;
     for (size_t i = 0; i < o->dns_listen.count; i++) {
         char host[64];
         const char *text = o->dns_listen.items[i];
         size_t skip = *text == '[', len = (size_t)(strrchr(text, ':') - text) - 2 * skip;
         (void)snprintf(host, sizeof host, "%.*s", (int)len, text + skip);
         if (strcmp(host, "0.0.0.0") == 0)
-            add_interfaces(out, &local, AF_INET);
+            is_known = add_interfaces(out, &local, AF_INET) && is_known;
         else if (strcmp(host, "::") == 0)
-            add_interfaces(out, &local, AF_INET6);
+            is_known = add_interfaces(out, &local, AF_INET6) && is_known;
         else
             address_add(is_loopback(host) ? &local : out, host);
     }
@@ -77,6 +79,7 @@ static void find_ns_addresses(const struct options *o, struct address_set *out)
         *out = local;
     if (!out->count)
         address_add(out, "127.0.0.1");
+    return is_known;
 }
 
 static unsigned worker_count(const struct options *o)
@@ -90,7 +93,7 @@ static unsigned worker_count(const struct options *o)
 int daemon_zones_start(struct daemon *d, struct err *e)
 {
     const struct options *o = &d->options;
-    find_ns_addresses(o, &d->ns);
+    (void)find_ns_addresses(o, &d->ns);
     size_t ranges = o->nodes_pod_range.count + o->nodes_service_range.count;
     const char **reverse = xcalloc(ranges + 1, sizeof *reverse);
     for (size_t i = 0; i < ranges; i++)
@@ -194,7 +197,8 @@ int daemon_dns_reload(struct daemon *d, const struct options *o, struct err *e)
     int rc = dns_server_reload(d->dns, &opts, e);
     if (rc < 0)
         return rc;
-    find_ns_addresses(o, &ns);
+    if (!find_ns_addresses(o, &ns))
+        return 0; /* those that are known stay */
     bool is_same = ns.count == d->ns.count;
     for (size_t i = 0; i < ns.count && is_same; i++)
         is_same = naming_address_equal(&ns.items[i], &d->ns.items[i]);

@@ -20,8 +20,8 @@ const struct conf_option options_table[] = {
      .fallback = "127.0.0.1:53,[::1]:53",
      .check = check_scoped_endpoint,
      .help =
-         "Addresses for UDP and TCP. A reload opens new ones (below port 1024 with the rights that "
-         "run.user has left) and lets others go."},
+         "Addresses for UDP and TCP. A reload opens new ones and lets others go; after run.user "
+         "only a restart opens ports below 1024, or what overlaps an open address."},
     {.name = "dns.workers",
      .type = OPT_INT,
      FIELD(dns_workers),

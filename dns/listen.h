@@ -33,7 +33,8 @@ bool listen_overlap(const struct listen_address *a, const struct listen_address 
 
 /* Opens `count` UDP and `count` TCP sockets on the address, all sharing it (SO_REUSEPORT). Port 0
  * picks one that is free for both and is then found in *a. Refuses an address that another process
- * serves, although SO_REUSEPORT would share it; is_beside_ours: it would be our own socket that is
- * seen there, so nobody looks. On ERR_IO nothing stays open and the text names the address. */
+ * serves, although SO_REUSEPORT would share it; is_beside_ours: our own socket is there
+ * too and would be seen, so nobody looks. On ERR_IO nothing stays open and the text names the
+ * address. */
 int listen_open(struct listen_address *a, bool is_beside_ours, int *udp_fds, int *tcp_fds,
                 unsigned count, struct err *e);

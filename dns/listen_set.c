@@ -23,31 +23,21 @@ static const struct listen_item *find_meant(const struct listen_set *old,
 {
     for (size_t i = 0; i < old->count; i++) {
         const struct listen_item *item = &old->items[i];
-        if ((strcmp(item->option, wanted->option) == 0 || listen_is_same(&item->address, wanted)) &&
-            !listen_set_find(found, item->number))
+        bool is_meant = listen_port(wanted) == 0 ? strcmp(item->option, wanted->option) == 0
+                                                 : listen_is_same(&item->address, wanted);
+        if (is_meant && !listen_set_find(found, item->number))
             return item;
     }
     return NULL;
 }
 
-static bool is_beside_ours(const struct listen_set *set, const struct listen_address *a)
+static bool is_beside(const struct listen_set *set, const struct listen_address *a)
 {
-    for (size_t i = 0; i < set->past_count; i++) {
-        if (listen_overlap(&set->past[i], a))
+    for (size_t i = 0; i < set->count; i++) {
+        if (listen_overlap(&set->items[i].address, a))
             return true;
     }
     return false;
-}
-
-static void remember(struct listen_set *set, const struct listen_address *a)
-{
-    for (size_t i = 0; i < set->past_count; i++) {
-        if (listen_is_same(&set->past[i], a))
-            return;
-    }
-    set->past = xrealloc(set->past, (set->past_count + 1) * sizeof *set->past);
-    set->past[set->past_count] = *a;
-    set->past[set->past_count++].option = NULL;
 }
 
 static int add_new(struct listen_set *set, const struct listen_set *old,
@@ -60,8 +50,8 @@ static int add_new(struct listen_set *set, const struct listen_set *old,
     struct listen_item *item = &set->items[set->count];
     item->address = *wanted;
     item->fds = xcalloc(2 * (size_t)workers, sizeof *item->fds);
-    int rc = listen_open(&item->address, is_beside_ours(old, wanted), item->fds,
-                         item->fds + workers, workers, e);
+    int rc = listen_open(&item->address, is_beside(old, wanted) || is_beside(set, wanted),
+                         item->fds, item->fds + workers, workers, e);
     if (rc < 0) {
         free(item->fds);
         item->fds = NULL;
@@ -71,7 +61,6 @@ static int add_new(struct listen_set *set, const struct listen_set *old,
     item->address.option = item->option;
     item->number = ++set->last_number;
     listen_format(&item->address, item->text);
-    remember(set, &item->address);
     set->count++;
     return 0;
 }
@@ -89,21 +78,19 @@ int listen_set_make(const struct listen_set *old, const char *const *wanted, siz
                     unsigned workers, struct listen_set *out, struct err *e)
 {
     *out = (struct listen_set){.items = xcalloc(count + 1, sizeof *out->items),
-                               .past = xcalloc(old->past_count + 1, sizeof *out->past),
-                               .past_count = old->past_count,
                                .last_number = old->last_number};
-    if (old->past_count > 0)
-        memcpy(out->past, old->past, old->past_count * sizeof *out->past);
+    struct listen_address *parsed = xcalloc(count + 1, sizeof *parsed);
     int rc = count > 0 ? 0 : err_set(e, ERR_INVALID, "dns.listen: no address");
+    for (size_t i = 0; i < count && rc == 0; i++) /* all of them before any is open */
+        rc = listen_parse(wanted[i], &parsed[i], e);
     for (size_t i = 0; i < count && rc == 0; i++) {
-        struct listen_address address;
-        rc = listen_parse(wanted[i], &address, e);
-        const struct listen_item *same = rc == 0 ? find_meant(old, &address, out) : NULL;
+        const struct listen_item *same = find_meant(old, &parsed[i], out);
         if (same)
             keep(out, same, wanted[i]);
-        else if (rc == 0)
-            rc = add_new(out, old, &address, workers, e);
+        else
+            rc = add_new(out, old, &parsed[i], workers, e);
     }
+    free(parsed);
     if (rc < 0)
         listen_set_fini(out, workers);
     return rc;
@@ -127,6 +114,5 @@ void listen_set_fini(struct listen_set *set, unsigned workers)
         free(item->option);
     }
     free(set->items);
-    free(set->past);
     *set = (struct listen_set){0};
 }

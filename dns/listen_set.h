@@ -17,8 +17,6 @@ struct listen_item {
 struct listen_set {
     struct listen_item *items; /* in the order of the option */
     size_t count;
-    struct listen_address *past; /* all that we have ever bound, also in sets before */
-    size_t past_count;
     uint64_t last_number;
 };
 

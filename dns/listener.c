@@ -71,21 +71,25 @@ void listener_release(struct udp_socket *socket)
     listener_free(l);
 }
 
-/* Its own use ends here; answers that wait for an upstream may go on. */
-static void let_go(struct worker *w, uint64_t number)
+static struct listener *find(struct worker *w, uint64_t number)
 {
-    LIST_FOREACH(it, &w->listeners)
+    LIST_FOREACH(it, &w->listeners) /* NOLINT(clang-analyzer-unix.Malloc): whoever is freed left */
     {
         struct listener *l = LIST_ENTRY(it, struct listener, link);
-        if (l->udp.number != number || l->has_left)
-            continue;
-        l->has_left = true;
-        tcp_stop_listening(&l->tcp);
-        udp_refuse(&l->udp);
-        udp_drain(&l->udp);
-        listener_release(&l->udp);
-        return;
+        if (l->udp.number == number && !l->has_left)
+            return l;
     }
+    return NULL;
+}
+
+/* Its own use ends here; answers that wait for an upstream may go on. */
+static void let_go(struct listener *l)
+{
+    l->has_left = true;
+    tcp_stop_listening(&l->tcp);
+    udp_refuse(&l->udp);
+    udp_drain(&l->udp);
+    listener_release(&l->udp);
 }
 
 void listener_take_changes(struct worker *w)
@@ -98,7 +102,9 @@ void listener_take_changes(struct worker *w)
             udp_start(&c->comes->udp);
             tcp_start(&c->comes->tcp);
         } else {
-            let_go(w, c->number);
+            struct listener *l = find(w, c->number);
+            if (l)
+                let_go(l);
         }
         free(c);
         c = next;

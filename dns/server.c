@@ -102,11 +102,12 @@ static void opts_list_free(struct opts_list *list)
     free(list);
 }
 
-/* Makes them the ones in force; on failure nothing has changed. */
-static int push_opts(struct dns_server *s, const struct dns_opts *opts, struct err *e)
+/* Those to come; nothing has changed yet. */
+static int make_opts(const struct dns_server *s, const struct dns_opts *opts,
+                     struct opts_list **out, struct err *e)
 {
     struct opts_list *list = xcalloc(1, sizeof *list);
-    struct opts_list *old = s->newest;
+    const struct opts_list *old = s->newest;
     int rc = set_answer_opts(&list->opts, opts, old ? &old->opts : NULL, e);
     if (rc < 0) {
         opts_list_free(list);
@@ -114,10 +115,16 @@ static int push_opts(struct dns_server *s, const struct dns_opts *opts, struct e
     }
     list->opts.forward = s->shared.forward.zone_count > 0 ? &s->shared.forward : NULL;
     list->opts.number = old ? old->opts.number + 1 : 1;
-    *(old ? &old->newer : &s->oldest) = list;
+    *out = list;
+    return 0;
+}
+
+/* They are in force now. */
+static void use_opts(struct dns_server *s, struct opts_list *list)
+{
+    *(s->newest ? &s->newest->newer : &s->oldest) = list;
     s->newest = list;
     atomic_store_explicit(&s->shared.answer, &list->opts, memory_order_release);
-    return 0;
 }
 
 /* Frees what every worker has left behind. */
@@ -144,7 +151,8 @@ static int make_addresses(const struct dns_server *s, const struct dns_opts *opt
     unsigned workers = s->shared.worker_count;
     int rc = listen_set_make(&s->listen, opts->listen, opts->listen_count, workers, out, e);
     for (size_t i = 0; rc == 0 && i < out->count; i++) {
-        rc = forward_check_listener(&s->shared.forward, &out->items[i].address.at.any, e);
+        if (out->items[i].fds)
+            rc = forward_check_listener(&s->shared.forward, &out->items[i].address.at.any, e);
         if (rc < 0)
             listen_set_fini(out, workers);
     }
@@ -177,14 +185,16 @@ int dns_server_reload(struct dns_server *s, const struct dns_opts *opts, struct 
 {
     struct listen_set addresses;
     reclaim_opts(s);
-    int rc = make_addresses(s, opts, &addresses, e);
+    struct opts_list *list;
+    int rc = make_opts(s, opts, &list, e);
     if (rc < 0)
         return rc;
-    rc = push_opts(s, opts, e);
+    rc = make_addresses(s, opts, &addresses, e);
     if (rc < 0) {
-        listen_set_fini(&addresses, s->shared.worker_count);
+        opts_list_free(list);
         return rc;
     }
+    use_opts(s, list);
     take_addresses(s, &addresses);
     tcp_registry_set_limits(&s->shared.registry, opts->tcp_max, opts->tcp_max_per_client);
     for (unsigned w = 0; w < s->shared.worker_count; w++)
@@ -210,9 +220,12 @@ int dns_server_bind(const struct dns_opts *opts, struct publish *zones, struct d
     random_bytes(key, sizeof key);
     client_limit_init(&shared->clients, key);
     struct listen_set addresses;
+    struct opts_list *list;
     int rc = set_forward(shared, opts, e);
     if (rc == 0)
-        rc = push_opts(s, opts, e);
+        rc = make_opts(s, opts, &list, e);
+    if (rc == 0)
+        use_opts(s, list);
     if (rc == 0)
         rc = make_addresses(s, opts, &addresses, e);
     if (rc < 0) {

@@ -56,8 +56,9 @@ int dns_server_start(struct dns_server *server, struct err *e);
 /* Answers from now on by other options: all but workers, tcp_idle_us and what is for forwarding,
  * which stay. Each message is answered by the old ones or the new ones; nothing is lost (K-RELOAD).
  * New addresses are listened on before those that are not listed any more are let go; what these
- * had received is answered, and their TCP connections go on (R-096, R-097). On failure
- * (ERR_INVALID, ERR_IO: as dns_server_bind) the old ones stay. */
+ * had received is answered, and their TCP connections go on (R-096, R-097); a TCP handshake that is
+ * not complete is reset. On failure (ERR_INVALID, ERR_IO: as dns_server_bind) the old ones stay;
+ * what came to a new address before a later one could not be bound is lost. */
 int dns_server_reload(struct dns_server *server, const struct dns_opts *opts, struct err *e);
 /* Stops accepting, drains what was received, joins the threads, frees. NULL is fine. */
 void dns_server_stop(struct dns_server *server);

@@ -293,7 +293,7 @@ void udp_refuse(struct udp_socket *s)
         struct sockaddr any;
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
-    } self;
+    } self = {.any.sa_family = AF_UNSPEC};
     socklen_t len = sizeof self;
     if (getsockname(s->fd, &self.any, &len) < 0)
         return;

@@ -146,6 +146,7 @@ static void *worker_main(void *arg)
     listener_take_changes(w);
     while (!atomic_load(&w->must_stop))
         event_base_loop(w->base, 0);
+    listener_take_changes(w);
     listener_drain_all(w);
     if (w->forward)
         forward_drain(w->forward);

@@ -84,7 +84,7 @@ struct worker {
     struct dns_shared *shared;
     struct event_base *base;
     struct event wake, beat;
-    int wake_fd;  /* eventfd: evictions, stop */
+    int wake_fd;  /* eventfd: evictions, options, listeners, stop */
     int spare_fd; /* given up to accept and close when descriptors run out */
     pthread_t thread;
     bool is_running;

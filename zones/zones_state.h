@@ -81,7 +81,7 @@ struct zones {
     struct zone_info *info;
     size_t info_count;
     uint16_t cluster;          /* index of the cluster zone */
-    struct zone_node *ns_node; /* made once, never replaced */
+    struct zone_node *ns_node; /* another after zone_txn_put_ns */
 
     struct cow *names, *books, *reasons;
     struct pod_table pods;

@@ -283,6 +283,15 @@ static void closed_loop(struct load *l)
     }
 }
 
+/* How long an open loop waits, at the most, for answers before it sends again. */
+static struct timespec pause_until(double next_ns, double step_ns)
+{
+    double wait = step_ns > TICK_NS ? next_ns - (double)now_ns() : TICK_NS;
+    if (wait < 0)
+        wait = 0;
+    return (struct timespec){.tv_nsec = (long)(wait < MOST_NS ? wait : MOST_NS)};
+}
+
 /* Sends what is due, one socket after the other, and waits for stragglers at the end. */
 static void open_loop(struct load *l)
 {
@@ -302,9 +311,8 @@ static void open_loop(struct load *l)
         if (count > 0)
             ask(l, &l->sources[turn % SOCKETS], count, next, step_ns);
         next += count * step_ns;
-        double wait = step_ns > TICK_NS ? next - (double)now_ns() : TICK_NS;
-        wait = due > BATCH || wait < 0 ? 0 : wait < MOST_NS ? wait : MOST_NS;
-        const struct timespec tick = {.tv_nsec = (long)wait};
+        const struct timespec tick =
+            due > BATCH ? (struct timespec){0} : pause_until(next, step_ns);
         if (ppoll(fds, SOCKETS, &tick, NULL) > 0) {
             for (int i = 0; i < SOCKETS; i++) {
                 if (fds[i].revents & POLLIN)

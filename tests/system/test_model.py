@@ -39,7 +39,8 @@ def random_options(chance):
     """The options of the model and the settings that give a daemon the same."""
     zone = chance.choice(harness.ZONES + harness.FEW_ZONES + harness.FEW_ZONES)
     settings = ["nodes.service-range=10.96.0.0/12", "nodes.service-range=fd00:96::/112", "nodes.pod-range=10.244.0.0/16",
-                "nodes.pod-range=fd00:244::/48", "access.transfer=127.0.0.1/32", "zone.name=" + zone.rstrip(".")]
+                "nodes.pod-range=fd00:244::/48", "access.transfer=127.0.0.1/32", "zone.name=" + zone.rstrip("."),
+                "nodes.grace=1h", "nodes.gc-quarantine=1h"]  # nothing by the clock
     given = {"ttl": chance.choice([5, 5, 0, 30, 3600]), "negative_ttl": chance.choice([5, 5, 0, 1, 300]),
              "pods": chance.choice(["verified", "verified", "insecure", "disabled"]), "endpoint_names": chance.choice(["ip", "pod"]),
              "endpoint_records": chance.choice(["all", "all", "headless"]), "ptr": chance.choice(["prefer-hostname", "all"]),

@@ -183,8 +183,9 @@ def why_not():
     missing = [c for c in ("ip", "unshare", "mount") if not shutil.which(c)]
     if os.geteuid() != 0:
         return "needs root, for port 53 and /etc/resolv.conf in namespaces"
+    missing += [f for f in ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf") if not os.path.exists(f)]
     if missing:
-        return "no command " + ", ".join(missing)
+        return "no " + ", ".join(missing)
     if subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True).returncode != 0:
         return "no namespaces can be made here"
     return None

@@ -227,6 +227,23 @@ static void an_address_becomes_a_wildcard_without_losing_a_query(void **state)
     forwarding_stop(t.f);
 }
 
+static void an_address_may_stand_beside_its_wildcard(void **state)
+{
+    (void)state; /* by a reload and at the start */
+    static const char *const one[] = {"0.0.0.0:0"};
+    struct forwarding *f = start(one, 1, 2, 0);
+    char narrow[LISTEN_TEXT_MAX], wide[LISTEN_TEXT_MAX];
+    (void)snprintf(wide, sizeof wide, "%s", dns_server_address(f->server, 0));
+    (void)snprintf(narrow, sizeof narrow, "127.0.0.1%s", strrchr(wide, ':'));
+    const char *const both[] = {wide, narrow};
+    assert_int_equal(reload(f, both, 2, NULL), 0);
+    answers_at(narrow);
+    forwarding_stop(f);
+    f = start(both, 2, 2, 0);
+    answers_at(narrow);
+    forwarding_stop(f);
+}
+
 static void an_answer_that_waits_leaves_by_the_address_it_came_to(void **state)
 {
     (void)state;
@@ -314,6 +331,7 @@ int main(void)
         cmocka_unit_test(addresses_come_and_go),
         cmocka_unit_test(what_an_address_has_received_is_answered),
         cmocka_unit_test(an_address_becomes_a_wildcard_without_losing_a_query),
+        cmocka_unit_test(an_address_may_stand_beside_its_wildcard),
         cmocka_unit_test(an_answer_that_waits_leaves_by_the_address_it_came_to),
         cmocka_unit_test(wrong_addresses_change_nothing),
         cmocka_unit_test(a_new_address_is_not_that_of_an_upstream),
