@@ -58,7 +58,8 @@ int dns_server_start(struct dns_server *server, struct err *e);
  * New addresses are listened on before those that are not listed any more are let go; what these
  * had received is answered, and their TCP connections go on (R-096, R-097); a TCP handshake that is
  * not complete is reset. On failure (ERR_INVALID, ERR_IO: as dns_server_bind) the old ones stay;
- * what came to a new address before a later one could not be bound is lost. */
+ * what came to a new address before a later one could not be bound is lost. An address that was let
+ * go a moment ago may be in use until all workers have seen it. */
 int dns_server_reload(struct dns_server *server, const struct dns_opts *opts, struct err *e);
 /* Stops accepting, drains what was received, joins the threads, frees. NULL is fine. */
 void dns_server_stop(struct dns_server *server);
